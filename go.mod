@@ -1,0 +1,15 @@
+module hognose
+
+go 1.26.0
+
+// fasthttp needs go-brrr v1.3.0, which the module proxy does not serve; v1.0.1
+// has the same API for what fasthttp calls, and hognose never calls fasthttp's
+// compression. See docs/dependencies.md.
+replace github.com/molecule-man/go-brrr => github.com/molecule-man/go-brrr v1.0.1
+
+require (
+	github.com/BurntSushi/toml v1.6.0
+	github.com/rs/zerolog v1.35.1
+	github.com/valyala/fasthttp v1.77.0
+	golang.org/x/sys v0.49.0
+)
