@@ -118,6 +118,8 @@ type Response struct {
 	File *FileRange
 	// Stream yields the body piece by piece.
 	Stream Stream
+	// Close tells that the connection cannot be used for another request.
+	Close bool
 	// Owner, when set, is closed exactly once after the response has been
 	// written or given up; until then Fields and the body stay valid.
 	Owner io.Closer

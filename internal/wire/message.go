@@ -16,9 +16,11 @@ type MessageType string
 
 // Messages of the master to the front. Descriptors come in the order named.
 const (
-	// MsgConfig carries the effective configuration and the TLS certificates. The front swaps its routes.
+	// MsgConfig carries the effective configuration with its number Generation, the TLS certificates,
+	// and Front, the generation of the front it goes to. It is the first message but for MsgLogs. The front swaps its routes.
 	MsgConfig MessageType = "config"
-	// MsgListeners carries one listening socket per entry of Listeners, the complete set: what is not in it is closed.
+	// MsgListeners carries one listening socket per entry of Listeners, the complete set: what is not in it is
+	// closed. The first one starts the serving, which MsgReady answers; it comes after the apps.
 	MsgListeners MessageType = "listeners"
 	// MsgLogs carries the error log, then the access log when there is one.
 	MsgLogs MessageType = "logs"
@@ -51,9 +53,10 @@ type Message struct {
 	Type       MessageType
 	App        string          `json:",omitempty"`
 	Generation uint64          `json:",omitempty"`
+	Front      uint32          `json:",omitempty"`
 	Worker     int             `json:",omitempty"`
 	PID        int             `json:",omitempty"`
-	Listeners  []string        `json:",omitempty"` // keys, one per descriptor: see config.Listen.Key
+	Listeners  []string        `json:",omitempty"` // keys, one per descriptor: config.Listen.Addr
 	Timeout    int64           `json:",omitempty"` // nanoseconds
 	Config     json.RawMessage `json:",omitempty"`
 	// Certificates are PEM chains and keys, in the order in which the configuration names them.
