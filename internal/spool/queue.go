@@ -17,8 +17,8 @@ type Queue struct {
 	mem    []byte // oldest bytes
 	out    []byte // what Next returned last
 	file   *os.File
-	read   int64 // offset of the oldest byte in the file
-	write  int64 // offset after the newest byte in the file
+	read   int64  // offset of the oldest byte in the file
+	write  int64  // offset after the newest byte in the file
 	tail   []byte // newest bytes, behind those in a broken file
 	broken error  // why the file cannot be written any more
 }

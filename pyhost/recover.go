@@ -1,0 +1,174 @@
+package pyhost
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"hognose/internal/exchange"
+	"hognose/internal/wire"
+)
+
+// tickInterval is how precise the pool's deadlines are.
+const tickInterval = 100 * time.Millisecond
+
+// lostChecks is how many ticks in a row a request must be held by nobody before it counts as lost: a
+// worker that just received it writes its scoreboard slot within microseconds.
+const lostChecks = 3
+
+// workerGone deals with the requests that a worker took with it.
+func (p *Pool) workerGone(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := w.gen
+	if g.workers[w.index] == w {
+		delete(g.workers, w.index)
+	}
+	if p.closed {
+		return
+	}
+	held := map[uint64]bool{}
+	for t := range g.board.Threads() {
+		if s := g.board.Slot(w.index, t); s.Front == p.front && int(s.PID) == w.pid && s.State == wire.SlotBusy {
+			held[s.ID] = true
+		}
+	}
+	for _, c := range p.calls {
+		if c == nil || c.gen != g {
+			continue
+		}
+		c.mu.Lock()
+		answering := c.worker == w
+		c.mu.Unlock()
+		if answering || held[c.id] {
+			p.bereaved(c, w)
+		}
+	}
+	g.checkLost = true
+}
+
+// bereaved replays a call whose worker died, or fails it. mu is held.
+func (p *Pool) bereaved(c *call, w *worker) {
+	c.mu.Lock()
+	began := c.began
+	c.mu.Unlock()
+	who := "its worker"
+	if w != nil {
+		who = fmt.Sprintf("worker %d (pid %d)", w.index+1, w.pid)
+	}
+	again := c.idempotent && !began && !c.abandoned && c.attempts < maxAttempts
+	ev := p.log.Warn().Str("reason", who+" died").Bool("replayed", again)
+	ev.Msg("request lost its worker")
+	if !again {
+		c.giveUp(exchange.Errorf(http.StatusBadGateway, "app %q: %s died while it worked on this request", p.name, who))
+		p.finished(c)
+		return
+	}
+	p.calls[c.id&indexMask] = nil
+	p.free = append(p.free, uint32(c.id&indexMask))
+	c.gen.inflight--
+	c.rewind()
+	p.waiting.pushFront(c)
+	p.refill()
+}
+
+// tick enforces deadlines until the pool is closed.
+func (p *Pool) tick() {
+	t := time.NewTicker(tickInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-t.C:
+			p.check()
+		}
+	}
+}
+
+func (p *Pool) check() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cfg, now := p.config.Load(), p.clock.now()
+	p.expireWaiting(cfg, now)
+	for _, c := range p.calls {
+		if c != nil && !c.abandoned && now-c.since > int64(c.opt.ReadTimeout) {
+			c.giveUp(exchange.Errorf(http.StatusGatewayTimeout, "app %q was silent for %v (uwsgi_read_timeout)", p.name, c.opt.ReadTimeout))
+		}
+	}
+	for _, g := range p.gens {
+		for _, w := range g.workers {
+			w.mu.Lock()
+			w.flush()
+			w.mu.Unlock()
+		}
+		if cfg.Harakiri > 0 {
+			p.harakiri(g, cfg.Harakiri, now)
+		}
+		if g.checkLost {
+			p.findLost(g)
+		}
+	}
+	p.refill()
+}
+
+// expireWaiting refuses those who have waited too long. mu is held.
+func (p *Pool) expireWaiting(cfg *Config, now int64) {
+	for cfg.QueueTimeout > 0 && p.waiting.len() > 0 && now-p.waiting.peek().since > int64(cfg.QueueTimeout) {
+		c := p.waiting.pop()
+		c.fail(&exchange.StatusError{
+			Code: http.StatusServiceUnavailable, RetryAfter: time.Second,
+			Err: fmt.Errorf("app %q: no worker was free for %v (queue_timeout)", p.name, cfg.QueueTimeout),
+		})
+	}
+}
+
+// harakiri answers 504 for requests that run too long, and has their workers replaced. mu is held.
+func (p *Pool) harakiri(g *generation, limit time.Duration, now int64) {
+	for _, w := range g.workers {
+		for t := range g.board.Threads() {
+			s := g.board.Slot(w.index, t)
+			if s.State != wire.SlotBusy || s.Front != p.front || int(s.PID) != w.pid || now-int64(s.Start) <= int64(limit) || w.condemned {
+				continue
+			}
+			w.condemned = true
+			if c := p.lookup(s.ID); c != nil {
+				c.idempotent = false // a request that hangs would hang again
+				c.giveUp(exchange.Errorf(http.StatusGatewayTimeout, "app %q: worker %d worked longer than %v (harakiri)", p.name, w.index+1, limit))
+			}
+			p.log.Error().Int("worker", w.index+1).Int("pid", w.pid).Dur("limit", limit).Msg("harakiri: the worker is killed")
+			p.events.Kill(p.name, g.id, w.index, w.pid)
+		}
+	}
+}
+
+// findLost looks for requests that a worker received but could not even note before it died:
+// older than one that was taken, and held by nobody alive. mu is held.
+func (p *Pool) findLost(g *generation) {
+	held := map[uint64]bool{}
+	var newest uint64
+	for i := range g.board.Processes() {
+		w := g.workers[i]
+		for t := range g.board.Threads() {
+			s := g.board.Slot(i, t)
+			if s.Front != p.front {
+				continue
+			}
+			newest = max(newest, s.ID)
+			if w != nil && int(s.PID) == w.pid {
+				held[s.ID] = true
+			}
+		}
+	}
+	suspects := false
+	for _, c := range p.calls {
+		if c == nil || c.gen != g || c.state != callSent || c.id > newest || held[c.id] {
+			continue
+		}
+		suspects = true
+		if c.lost++; c.lost >= lostChecks {
+			p.bereaved(c, nil)
+		}
+	}
+	g.checkLost = suspects
+}
