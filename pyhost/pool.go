@@ -71,6 +71,7 @@ type Pool struct {
 	free    []uint32 // unused indexes
 	seq     uint64
 	waiting callQueue
+	ticks   uint64
 	closed  bool
 
 	stop chan struct{}

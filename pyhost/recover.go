@@ -12,6 +12,9 @@ import (
 // tickInterval is how precise the pool's deadlines are.
 const tickInterval = 100 * time.Millisecond
 
+// goneTicks is how many ticks pass between two looks at whether the client of a silent request is still there.
+const goneTicks = 10
+
 // lostChecks is how many ticks in a row a request must be held by nobody before it counts as lost: a
 // worker that just received it writes its scoreboard slot within microseconds.
 const lostChecks = 3
@@ -91,11 +94,7 @@ func (p *Pool) check() {
 	defer p.mu.Unlock()
 	cfg, now := p.config.Load(), p.clock.now()
 	p.expireWaiting(cfg, now)
-	for _, c := range p.calls {
-		if c != nil && !c.abandoned && now-c.since > int64(c.opt.ReadTimeout) {
-			c.giveUp(exchange.Errorf(http.StatusGatewayTimeout, "app %q was silent for %v (uwsgi_read_timeout)", p.name, c.opt.ReadTimeout))
-		}
-	}
+	p.expireSilent(now)
 	for _, g := range p.gens {
 		for _, w := range g.workers {
 			w.mu.Lock()
@@ -120,6 +119,24 @@ func (p *Pool) expireWaiting(cfg *Config, now int64) {
 			Code: http.StatusServiceUnavailable, RetryAfter: time.Second,
 			Err: fmt.Errorf("app %q: no worker was free for %v (queue_timeout)", p.name, cfg.QueueTimeout),
 		})
+	}
+}
+
+// expireSilent ends the wait for workers that say nothing, and for clients that have left meanwhile. mu is held.
+func (p *Pool) expireSilent(now int64) {
+	p.ticks++
+	askGone := p.ticks%goneTicks == 0
+	for _, c := range p.calls {
+		if c == nil || c.abandoned {
+			continue
+		}
+		silent := time.Duration(now - c.since)
+		switch {
+		case silent > c.opt.ReadTimeout:
+			c.giveUp(exchange.Errorf(http.StatusGatewayTimeout, "app %q was silent for %v (uwsgi_read_timeout)", p.name, c.opt.ReadTimeout))
+		case askGone && silent > tickInterval*goneTicks && c.gone != nil && c.gone():
+			c.giveUp(&exchange.StatusError{Code: exchange.ClientClosed, Close: true})
+		}
 	}
 }
 
