@@ -144,7 +144,6 @@ func TestLimits(t *testing.T) {
 	}
 	cache := NewCache(CacheConfig{Entries: 50, Memory: 1000})
 	s := newSite(t, files, func(c *Config) { c.Cache = cache })
-	before := openFiles(t)
 	for range 3 {
 		for name, want := range files {
 			if r := s.get("/" + name); r.body != want {
@@ -155,26 +154,33 @@ func TestLimits(t *testing.T) {
 			}
 		}
 	}
-	if n := openFiles(t) - before; n > 51 {
+	if n := s.openFiles(); n > 51 {
 		t.Errorf("%d descriptors are open; want at most 50 and the root", n)
 	}
 	cache.Close()
-	if n := openFiles(t) - before; n > 1 {
+	if n := s.openFiles(); n > 1 {
 		t.Errorf("%d descriptors are open after Close; want only the root", n)
 	}
 	if r := s.get("/l0"); r.status != 200 || cache.entries.Load() != 0 {
 		t.Errorf("with a closed cache: %d, %d entries; want 200 and none", r.status, cache.entries.Load())
 	}
-	if n := openFiles(t) - before; n > 1 {
+	if n := s.openFiles(); n > 1 {
 		t.Errorf("%d descriptors are open after a request with a closed cache; want only the root", n)
 	}
 }
 
-func openFiles(t *testing.T) int {
-	t.Helper()
-	names, err := os.ReadDir("/proc/self/fd")
-	must(t, err)
-	return len(names)
+// openFiles counts the descriptors of files in the site, its root included.
+func (s *site) openFiles() int {
+	s.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	must(s, err)
+	n := 0
+	for _, fd := range fds {
+		if name, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(name, s.dir) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestHotFileStays: a file that is used is not evicted by a scan over many others.
@@ -233,7 +239,6 @@ func TestConcurrent(t *testing.T) {
 	cache := NewCache(CacheConfig{Entries: 4, Memory: 30 << 10, Valid: time.Microsecond, Inactive: time.Millisecond})
 	s := newSite(t, map[string]string{"d/": ""}, func(c *Config) { c.Cache = cache })
 	cache.clock = func() time.Duration { return time.Since(cache.epoch) }
-	before := openFiles(t)
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	wg.Go(func() {
@@ -258,7 +263,7 @@ func TestConcurrent(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	cache.Close()
-	if n := openFiles(t) - before; n > 1 {
+	if n := s.openFiles(); n > 1 {
 		t.Errorf("%d descriptors are left; want only the root", n)
 	}
 }

@@ -80,7 +80,7 @@ func TestMultipleRanges(t *testing.T) {
 	f("/small.txt", "bytes=5-6 , 0-1, 3-3,100-", "bytes 5-6/10", "56", "bytes 0-1/10", "01", "bytes 3-3/10", "3")
 	f("/large.txt", "bytes=0-0,50000-199999", "bytes 0-0/200000", "0", "bytes 50000-199999/200000", content(digits, 15000))
 	// Several pieces, released half-way.
-	before := openFiles(t)
+	before := s.openFiles()
 	ex := request("GET", "/large.txt", "Range", "bytes=0-0,2-199999")
 	must(t, s.fs.Serve(ex))
 	for range 4 {
@@ -89,7 +89,7 @@ func TestMultipleRanges(t *testing.T) {
 		}
 	}
 	must(t, ex.Response.Release())
-	if n := openFiles(t); n != before {
+	if n := s.openFiles(); n != before {
 		t.Errorf("%d descriptors are open; want %d", n, before)
 	}
 }
