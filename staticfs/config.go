@@ -11,11 +11,11 @@ import (
 type Config struct {
 	// Root is the directory under which the whole path is looked up (nginx: root). Absolute.
 	Root string
-	// Alias replaces Location at the start of the path (nginx: alias): a directory, or the one
-	// file of an exact location. Absolute; it ends in a slash if Location does.
+	// Alias replaces Prefix at the start of the path (nginx: alias): a directory, or the one
+	// file of an exact location. Absolute; it ends in a slash if Prefix does.
 	Alias string
-	// Location is the path of the location with an Alias, without "= ".
-	Location string
+	// Prefix is the path of the location, without "= ". Only Alias looks at it.
+	Prefix string
 	// Index are the names tried for a path that ends in a slash, in order (nginx: index).
 	Index []string
 	// Private are files and directories that the root must not contain, such as the configuration, keys and the
@@ -58,11 +58,11 @@ func (c *Config) validate() error {
 
 // validateAlias refuses the off-by-slash mistake, with which /static../x would leave the directory.
 func (c *Config) validateAlias() error {
-	if !strings.HasPrefix(c.Location, "/") {
-		return fmt.Errorf("location %q of alias %q does not begin with a slash", c.Location, c.Alias)
+	if !strings.HasPrefix(c.Prefix, "/") {
+		return fmt.Errorf("location %q of alias %q does not begin with a slash", c.Prefix, c.Alias)
 	}
-	if strings.HasSuffix(c.Location, "/") && !strings.HasSuffix(c.Alias, "/") {
-		return fmt.Errorf("alias %q must end in a slash because its location %q does", c.Alias, c.Location)
+	if strings.HasSuffix(c.Prefix, "/") && !strings.HasSuffix(c.Alias, "/") {
+		return fmt.Errorf("alias %q must end in a slash because its location %q does", c.Alias, c.Prefix)
 	}
 	return nil
 }

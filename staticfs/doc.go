@@ -7,7 +7,7 @@
 //
 // # What is served
 //
-// The file's name is Root and the whole path, or Alias and what follows Location in the path, at a
+// The file's name is Root and the whole path, or Alias and what follows Prefix in the path, at a
 // segment boundary. Only regular files are served. Names are resolved by the kernel beneath a
 // directory that is held open (openat2 with RESOLVE_BENEATH, or os.Root where the
 // kernel lacks it): symbolic links may lead anywhere inside the root but never out of it, and absolute

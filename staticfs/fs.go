@@ -44,7 +44,7 @@ func New(cfg Config) (*FS, error) {
 	path, _ := cfg.base()
 	f := &FS{path: path, index: cfg.Index, private: cfg.Private, portable: !hasOpenat2(), cache: cfg.Cache}
 	if cfg.Alias != "" {
-		f.prefix = cfg.Location
+		f.prefix = cfg.Prefix
 	}
 	if f.cache == nil {
 		f.cache = NewCache(CacheConfig{})

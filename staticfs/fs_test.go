@@ -252,7 +252,7 @@ func TestAlias(t *testing.T) {
 	f := func(location, alias, path string, status int, body string) {
 		t.Helper()
 		s := newSite(t, files)
-		s.serve(Config{Alias: s.dir + alias, Location: location, Index: []string{"index.html"}})
+		s.serve(Config{Alias: s.dir + alias, Prefix: location, Index: []string{"index.html"}})
 		r := s.get(path)
 		if r.status != status || r.body != body && status == 200 {
 			t.Errorf("location %s alias %s: GET %s = %d %q; want %d %q", location, alias, path, r.status, r.body, status, body)
@@ -380,8 +380,8 @@ func TestConfig(t *testing.T) {
 	f(Config{Root: "//"}, "whole machine")
 	f(Config{Root: "/proc/self"}, "part of /proc")
 	f(Config{Root: "/srv/../dev"}, "part of /dev")
-	f(Config{Alias: "/srv/a", Location: "/a/"}, "must end in a slash")
-	f(Config{Alias: "/srv/a", Location: "a"}, "does not begin with a slash")
+	f(Config{Alias: "/srv/a", Prefix: "/a/"}, "must end in a slash")
+	f(Config{Alias: "/srv/a", Prefix: "a"}, "does not begin with a slash")
 	f(Config{Root: "/srv", Private: []string{"", "/srv/app/config.toml"}}, "must stay private")
 	f(Config{Root: "/srv", Private: []string{"/srv"}}, "must stay private")
 	f(Config{Root: "/srv", Index: []string{"../x"}}, "not a file name")
