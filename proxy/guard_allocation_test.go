@@ -2,7 +2,11 @@
 
 package proxy
 
-import "testing"
+import (
+	"testing"
+
+	"hognose/internal/config"
+)
 
 func TestGuardAllocations(t *testing.T) {
 	run := newRun(testGuard())
@@ -23,5 +27,21 @@ func TestGuardAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%v allocations per request; want none", n)
 		}
+	}
+}
+
+func TestRouteAllocations(t *testing.T) {
+	rt, err := NewRouter([]*config.Server{server(t, "80", "www.example.com", "/", "/static/", "= /exact", "/blog/")}, tell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := newRun(rt.Guard("0.0.0.0:80"))
+	run.readString(t, browserRequest)
+	if n := testing.AllocsPerRun(100, func() {
+		if loc, err := rt.Route("0.0.0.0:80", &run.ex, &run.hd); err != nil || loc.prefix != "/blog/" {
+			t.Fatal(loc, err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per request; want none", n)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/valyala/fasthttp"
+
+	"hognose/internal/config"
 )
 
 // browserRequest has ten header fields, as a browser sends them.
@@ -55,6 +57,23 @@ func BenchmarkParser(b *testing.B) {
 		run.source.Reset(head)
 		run.br.Reset(&run.source)
 		if err := h.Read(run.br); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRoute(b *testing.B) {
+	rt, err := NewRouter([]*config.Server{server(b, "80", "www.example.com", "/", "/static/", "/media/", "= /exact", "/blog/")}, tell)
+	if err != nil {
+		b.Fatal(err)
+	}
+	run := newRun(rt.Guard("0.0.0.0:80"))
+	if err := run.head([]byte(browserRequest)); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := rt.Route("0.0.0.0:80", &run.ex, &run.hd); err != nil {
 			b.Fatal(err)
 		}
 	}
