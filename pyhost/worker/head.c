@@ -1,0 +1,206 @@
+#include "head.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "log.h"
+
+/* What a byte may be part of. */
+#define TOKEN 1 /* of a field name: RFC 9110 section 5.6.2 */
+#define TEXT 2  /* of a field value or reason phrase: no control character but tab */
+
+static bool is_token(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c != 0 && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool is_text(unsigned char c)
+{
+	return c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
+static void put16(unsigned char *p, size_t v)
+{
+	p[0] = v & 0xff;
+	p[1] = v >> 8 & 0xff;
+}
+
+/* A str of the application, as bytes of UTF-8, which for ASCII are those of latin-1. */
+struct text {
+	const char *p;
+	size_t n;
+};
+
+static int get_text(PyObject *o, const char *what, struct text *t)
+{
+	Py_ssize_t n;
+	t->p = py.PyUnicode_AsUTF8AndSize(o, &n);
+	t->n = (size_t)n;
+	if (t->p)
+		return 0;
+	if (py.PyErr_ExceptionMatches(HG_PY_EXC(TypeError))) {
+		PyObject *type = py.PyObject_Type(o);
+		py.PyErr_Format(HG_PY_EXC(TypeError), "%s must be str, not %R", what, type);
+		py.Py_DecRef(type);
+	}
+	return -1;
+}
+
+/* Appends t, as latin-1, behind its length. Every byte must satisfy `allowed`. */
+static int append(
+        struct hg_head *h, PyObject *o, const struct text *t, const char *what, bool (*allowed)(unsigned char))
+{
+	if (t->n > HG_MAX_HEAD - HG_HEAD_SPARE - 2 - h->len) {
+		py.PyErr_Format(HG_PY_EXC(ValueError), "response headers are larger than %d bytes",
+		        HG_MAX_HEAD - HG_HEAD_SPARE);
+		return -1;
+	}
+	unsigned char *start = h->data + h->len + 2, *out = start;
+	for (size_t i = 0; i < t->n; i++) {
+		unsigned char c = (unsigned char)t->p[i];
+		if (c >= 0x80) {
+			if (c > 0xc3) {
+				py.PyErr_Format(
+				        HG_PY_EXC(ValueError), "%s %R has a character outside latin-1", what, o);
+				return -1;
+			}
+			c = (unsigned char)(c << 6 | ((unsigned char)t->p[++i] & 0x3f));
+		}
+		if (!allowed(c)) {
+			py.PyErr_Format(HG_PY_EXC(ValueError), "%s %R has a forbidden character", what, o);
+			return -1;
+		}
+		*out++ = c;
+	}
+	put16(start - 2, (size_t)(out - start));
+	h->len = (size_t)(out - h->data);
+	return 0;
+}
+
+/* Fields about the connection, which is the server's: RFC 2616 section 13.5.1, which PEP 3333 names. */
+static const char *const hop_by_hop[] = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
+        "trailer", "trailers", "transfer-encoding", "upgrade"};
+
+static bool is_hop_by_hop(const struct text *name)
+{
+	static _Atomic unsigned logged;
+	for (unsigned i = 0; i < sizeof hop_by_hop / sizeof *hop_by_hop; i++) {
+		if (strlen(hop_by_hop[i]) != name->n || strncasecmp(hop_by_hop[i], name->p, name->n))
+			continue;
+		if (!(atomic_fetch_or(&logged, 1u << i) & 1u << i))
+			hg_log("left out the response header %s: an application must not set it (PEP 3333); "
+			       "not logged again",
+			        hop_by_hop[i]);
+		return true;
+	}
+	return false;
+}
+
+static int set_length(struct hg_head *h, const struct text *value, PyObject *o)
+{
+	int64_t n = 0;
+	bool good = value->n > 0 && value->n <= 18 && h->content_length < 0;
+	for (size_t i = 0; good && i < value->n; i++) {
+		good = value->p[i] >= '0' && value->p[i] <= '9';
+		n = 10 * n + (value->p[i] - '0');
+	}
+	if (!good) {
+		py.PyErr_Format(HG_PY_EXC(ValueError), "Content-Length %R is not a number, or comes twice", o);
+		return -1;
+	}
+	h->content_length = n;
+	return 0;
+}
+
+static int add_field(struct hg_head *h, PyObject *name, PyObject *value)
+{
+	struct text n, v;
+	if (get_text(name, "response header name", &n) < 0 || get_text(value, "response header value", &v) < 0)
+		return -1;
+	if (n.n == 0) {
+		py.PyErr_SetString(HG_PY_EXC(ValueError), "response header name is empty");
+		return -1;
+	}
+	if (is_hop_by_hop(&n))
+		return 0;
+	if (n.n == 14 && !strncasecmp(n.p, "content-length", 14)) {
+		if (set_length(h, &v, value) < 0)
+			return -1;
+		if (h->status == 204)
+			return 0; /* RFC 9110 section 8.6: not in a 204 */
+	}
+	if (append(h, name, &n, "response header name", is_token) < 0 ||
+	        append(h, value, &v, "response header value", is_text) < 0)
+		return -1;
+	h->count++;
+	return 0;
+}
+
+static int set_status(struct hg_head *h, PyObject *status)
+{
+	struct text s;
+	if (get_text(status, "status", &s) < 0)
+		return -1;
+	h->status = 0;
+	for (size_t i = 0; i < 3 && i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+		h->status = 10 * h->status + (s.p[i] - '0');
+	if (h->status < 200 || (s.n > 3 && s.p[3] != ' ')) {
+		py.PyErr_Format(HG_PY_EXC(ValueError),
+		        "status %R must be three digits from 200 on, a space and a reason, like '200 OK'", status);
+		return -1;
+	}
+	put16(h->data, (size_t)h->status);
+	h->len = 2;
+	struct text reason = {s.p + 4, s.n > 4 ? s.n - 4 : 0};
+	return append(h, status, &reason, "status", is_text);
+}
+
+static int add_item(struct hg_head *h, PyObject *item)
+{
+	if (py.PyTuple_Size(item) != 2) {
+		py.PyErr_Clear();
+		py.PyErr_Format(HG_PY_EXC(TypeError), "response header must be a tuple (name, value), not %R", item);
+		return -1;
+	}
+	return add_field(h, py.PyTuple_GetItem(item, 0), py.PyTuple_GetItem(item, 1));
+}
+
+int hg_head_set(struct hg_head *h, PyObject *status, PyObject *headers)
+{
+	h->content_length = -1;
+	h->count = 0;
+	if (set_status(h, status) < 0)
+		return -1;
+	h->count_at = h->len;
+	h->len += 2;
+
+	Py_ssize_t n = py.PyList_Size(headers);
+	if (n < 0) {
+		PyObject *type = py.PyObject_Type(headers);
+		py.PyErr_Clear();
+		py.PyErr_Format(HG_PY_EXC(TypeError), "response headers must be a list of tuples, not %R", type);
+		py.Py_DecRef(type);
+		return -1;
+	}
+	for (Py_ssize_t i = 0; i < n; i++)
+		if (add_item(h, py.PyList_GetItem(headers, i)) < 0)
+			return -1;
+	put16(h->data + h->count_at, h->count);
+	return 0;
+}
+
+void hg_head_add_length(struct hg_head *h, uint64_t n)
+{
+	static const char name[] = "Content-Length";
+	unsigned char *p = h->data + h->len;
+	put16(p, sizeof name - 1);
+	memcpy(p + 2, name, sizeof name - 1);
+	p += 2 + sizeof name - 1;
+	int digits = snprintf((char *)p + 2, 24, "%llu", (unsigned long long)n);
+	put16(p, (size_t)digits);
+	h->len = (size_t)(p - h->data) + 2 + (size_t)digits;
+	put16(h->data + h->count_at, ++h->count);
+}
