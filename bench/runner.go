@@ -101,7 +101,7 @@ func (r *runner) scenario(ctx context.Context, s scenario) (report.Case, error) 
 	}
 	defer func() {
 		for _, c := range field {
-			c.stop()
+			r.stop(c)
 		}
 	}()
 	for round := range r.opts.rounds {
@@ -117,7 +117,7 @@ func (r *runner) scenario(ctx context.Context, s scenario) (report.Case, error) 
 	}
 	found := report.Case{Name: s.name, Title: s.title, Columns: s.columns, Ratios: s.ratios}
 	for _, c := range field {
-		c.stop()
+		r.stop(c)
 		found.Peers = append(found.Peers, c.found)
 	}
 	return found, nil
@@ -169,7 +169,7 @@ func (r *runner) round(ctx context.Context, s scenario, c *contestant, round int
 	}
 	if err != nil {
 		c.fail(round, err.Error())
-		c.stop()
+		r.stop(c)
 		c.out = true
 		r.logf("  round %d, %s: %v", round+1, c.peer.Name, err)
 		return
@@ -179,7 +179,7 @@ func (r *runner) round(ctx context.Context, s scenario, c *contestant, round int
 		c.fail(round, failure)
 	}
 	if s.fresh {
-		c.stop()
+		r.stop(c)
 	}
 	r.logf("  round %d, %s: %s", round+1, c.peer.Name, report.Line(measured.sample, s.columns))
 }
@@ -206,13 +206,14 @@ func (r *runner) measure(ctx context.Context, s scenario, c *contestant) (measur
 	return measured, checkAnswer(ctx, s, c.server.URL)
 }
 
-// stop ends the contestant's server; what it leaves behind is its failure.
-func (c *contestant) stop() {
+// stop ends the contestant's server. One that does not stop cleanly is worth a
+// line, but says nothing about what was measured.
+func (r *runner) stop(c *contestant) {
 	if c.server == nil {
 		return
 	}
 	if err := c.server.Stop(); err != nil {
-		c.found.Failures = append(c.found.Failures, "stop: "+err.Error())
+		r.logf("  %s, stopping: %v", c.peer.Name, err)
 	}
 	c.server = nil
 }
