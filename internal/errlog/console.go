@@ -72,8 +72,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// duplicate returns another descriptor of f.
-func duplicate(f *os.File) (*os.File, error) {
+// Duplicate returns another descriptor of f.
+func Duplicate(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s as a log: %w", f.Name(), err)

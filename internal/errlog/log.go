@@ -28,7 +28,7 @@ func New(file *os.File) *Log {
 // Open opens the file of a log for appending; name is a path or Stderr.
 func Open(name string) (*os.File, error) {
 	if name == Stderr {
-		return duplicate(os.Stderr)
+		return Duplicate(os.Stderr)
 	}
 	return OpenFile(name)
 }
