@@ -30,7 +30,7 @@ func nginxGranianPeer() Peer {
 // configuration file: each line is an option, and its value after a space.
 // --backpressure is how many connections a worker takes; the default would
 // leave most of 10,000 idle ones unanswered.
-func startGranian(c config) (*process, error) {
+func startGranian(c settings) (*process, error) {
 	text, err := c.render("granian.args")
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ func nginxGunicornPeer() Peer {
 	}
 }
 
-func startGunicorn(c config) (*process, error) {
+func startGunicorn(c settings) (*process, error) {
 	path, err := c.write("gunicorn.conf.py")
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ func hognosePeer() Peer {
 	}
 }
 
-func startHognose(c config) (*process, error) {
+func startHognose(c settings) (*process, error) {
 	path, err := c.write("hognose.toml")
 	if err != nil {
 		return nil, err

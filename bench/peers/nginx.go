@@ -22,7 +22,7 @@ func nginxCachePeer() Peer {
 	return peer
 }
 
-func startNginx(c config) (*process, error) {
+func startNginx(c settings) (*process, error) {
 	path, err := c.write("nginx.conf")
 	if err != nil {
 		return nil, err

@@ -26,9 +26,9 @@ type Peer struct {
 
 	// app starts the app server, which listens on c.Socket, or on c.Listen when
 	// there is no socket. It is nil when the front needs none.
-	app func(c config) (*process, error)
+	app func(c settings) (*process, error)
 	// front starts what faces the client; nil when the app server does.
-	front func(c config) (*process, error)
+	front func(c settings) (*process, error)
 	// protocol is what front and app speak with each other.
 	protocol string
 	// cache lets nginx keep files open.
@@ -49,7 +49,7 @@ func All() []Peer {
 // Start runs the peer and returns when it answers at readyPath. On error
 // nothing is left running.
 func (p Peer) Start(ctx context.Context, site Site, readyPath string) (*Server, error) {
-	c, err := newConfig(site)
+	c, err := newSettings(site)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (p Peer) Start(ctx context.Context, site Site, readyPath string) (*Server, 
 
 // start runs the app server, then the front. The Server it returns is never
 // nil and holds what was started.
-func (p Peer) start(ctx context.Context, c config, readyPath string) (*Server, error) {
+func (p Peer) start(ctx context.Context, c settings, readyPath string) (*Server, error) {
 	var app, front *process
 	var err error
 	server := assemble(c, nil, nil)

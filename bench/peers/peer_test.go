@@ -210,7 +210,7 @@ func TestStopReportsOrphans(t *testing.T) {
 func TestTemplatesOfEveryKind(t *testing.T) {
 	site := testSite(t)
 	site.AccessLog, site.Cert, site.Key, site.StaticDir = true, "/c.pem", "/k.pem", "/s"
-	f := func(name string, c config, want ...string) {
+	f := func(name string, c settings, want ...string) {
 		t.Helper()
 		text, err := c.render(name)
 		if err != nil {
@@ -222,7 +222,7 @@ func TestTemplatesOfEveryKind(t *testing.T) {
 			}
 		}
 	}
-	c := config{Site: site, Listen: "127.0.0.1:8000", Root: true, Cache: true}
+	c := settings{Site: site, Listen: "127.0.0.1:8000", Root: true, Cache: true}
 	f("nginx.conf", c, "user root;", "listen 127.0.0.1:8000 reuseport backlog=128 ssl;", "ssl_certificate /c.pem;",
 		"alias /s/;", "access.log combined", "open_file_cache max")
 	f("hognose.toml", c, `user = "root"`, `listen = ["127.0.0.1:8000 ssl backlog=128"]`, `cert = "/c.pem"`,

@@ -76,7 +76,7 @@ func (s *Server) Stop() error {
 
 // assemble makes a Server of an app server and a front, either of which may be
 // missing.
-func assemble(c config, app, front *process) *Server {
+func assemble(c settings, app, front *process) *Server {
 	s := &Server{URL: c.url(), Addr: c.Listen}
 	for _, p := range []*process{app, front} {
 		if p != nil {

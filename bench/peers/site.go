@@ -28,8 +28,8 @@ type Site struct {
 	HognoseBin string
 }
 
-// config is what the templates see: the site, and what is decided at start.
-type config struct {
+// settings is what the templates see: the site, and what is decided at start.
+type settings struct {
 	Site
 	Listen   string // host:port that clients connect to
 	Socket   string // Unix socket of the app server behind nginx; empty when it faces clients
@@ -38,25 +38,25 @@ type config struct {
 	Root     bool   // started as root
 }
 
-// newConfig takes a free port. Another program may take it before the peer
+// newSettings takes a free port. Another program may take it before the peer
 // does; the peer then says so in its log and Start fails.
-func newConfig(site Site) (config, error) {
+func newSettings(site Site) (settings, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return config{}, fmt.Errorf("cannot find a free port: %w", err)
+		return settings{}, fmt.Errorf("cannot find a free port: %w", err)
 	}
 	defer listener.Close()
-	return config{Site: site, Listen: listener.Addr().String(), Root: os.Geteuid() == 0}, nil
+	return settings{Site: site, Listen: listener.Addr().String(), Root: os.Geteuid() == 0}, nil
 }
 
 // Port is the port of Listen.
-func (c config) Port() string {
+func (c settings) Port() string {
 	_, port, _ := net.SplitHostPort(c.Listen)
 	return port
 }
 
 // url is the address of the site for clients.
-func (c config) url() string {
+func (c settings) url() string {
 	if c.Cert != "" {
 		return "https://" + c.Listen
 	}
@@ -64,7 +64,7 @@ func (c config) url() string {
 }
 
 // render fills the template of that name.
-func (c config) render(name string) ([]byte, error) {
+func (c settings) render(name string) ([]byte, error) {
 	tmpl, err := template.New(name).Option("missingkey=error").ParseFS(templates, name)
 	if err != nil {
 		return nil, fmt.Errorf("template %q: %w", name, err)
@@ -77,7 +77,7 @@ func (c config) render(name string) ([]byte, error) {
 }
 
 // write renders a template into the site's directory and returns the path.
-func (c config) write(name string) (string, error) {
+func (c settings) write(name string) (string, error) {
 	text, err := c.render(name)
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ func nginxUWSGIPeer() Peer {
 	}
 }
 
-func startUWSGI(c config) (*process, error) {
+func startUWSGI(c settings) (*process, error) {
 	path, err := c.write("uwsgi.ini")
 	if err != nil {
 		return nil, err
