@@ -22,7 +22,16 @@ func (f Finding) Error() string {
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Text)
 }
 
-// Findings is the error of Load, Parse and FromArgs for a configuration that can be read but not used: all that is wrong, by line.
+// order sorts a finding without a line behind all others.
+func (f Finding) order() int {
+	if f.Line == 0 {
+		return maxFile + 1
+	}
+	return f.Line
+}
+
+// Findings is the error of Load, Parse and FromArgs for a configuration that can be read but not used: all that is
+// wrong, by line; what no line is to blame for comes last.
 type Findings []Finding
 
 // Error returns one finding per line of text.
@@ -49,6 +58,6 @@ func (fs Findings) err() error {
 		return nil
 	}
 	sorted := slices.Clone(fs)
-	slices.SortStableFunc(sorted, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(sorted, func(a, b Finding) int { return cmp.Compare(a.order(), b.order()) })
 	return slices.Compact(sorted)
 }

@@ -48,7 +48,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse returned %v and %T %v", c, err, err)
 		}
 		for i, f := range findings {
-			if f.Text == "" || f.Line < 0 || i > 0 && f.Line < findings[i-1].Line {
+			if f.Text == "" || f.Line < 0 || i > 0 && f.order() < findings[i-1].order() {
 				t.Fatalf("finding %d is empty or out of order: %v", i, err)
 			}
 		}

@@ -32,7 +32,7 @@ func TestLoad(t *testing.T) {
 	write("usr = 'a'\nlog.level = 'x'\n")
 	_, err = Load(file)
 	var findings Findings
-	if !errors.As(err, &findings) || len(findings) != 3 || findings[1].File != file || findings[1].Line != 1 {
+	if !errors.As(err, &findings) || len(findings) != 3 || findings[0].File != file || findings[0].Line != 1 {
 		t.Errorf("findings = %#v", findings)
 	}
 	var finding Finding
