@@ -31,7 +31,7 @@ func TestFromArgs(t *testing.T) {
 	}
 
 	c, err = FromArgs(Args{
-		Module: "app:create_app()", Bind: []string{":80", "unix:run/a.sock", "[::1]:8080"}, Processes: 4, Threads: 2,
+		Module: "app:create_app('a:b')", Bind: []string{":80", "unix:run/a.sock", "[::1]:8080"}, Processes: 4, Threads: 2,
 		Chdir: "src", Home: "venv", Env: []string{"A=1", "B=x=y", "A=2"}, Static: []string{"/static=public", "/media/=/srv/media/"},
 	})
 	if err != nil {
@@ -39,7 +39,7 @@ func TestFromArgs(t *testing.T) {
 	}
 	roundTrips(t, c)
 	app, server = c.Apps["app"], c.Servers[0]
-	if app.Callable != "create_app()" || app.Processes != 4 || app.Threads != 2 || app.Chdir != dir+"/src" || app.Python != dir+"/venv/bin/python" {
+	if app.Callable != "create_app('a:b')" || app.Processes != 4 || app.Threads != 2 || app.Chdir != dir+"/src" || app.Python != dir+"/venv/bin/python" {
 		t.Errorf("app = %+v", app)
 	}
 	if want := map[string]string{"A": "2", "B": "x=y"}; !reflect.DeepEqual(app.Env, want) {
@@ -69,6 +69,9 @@ func TestFromArgsErrors(t *testing.T) {
 	}
 	f(Args{}, "does not say what to run")
 	f(Args{Module: "app.py"}, "is a file")
+	f(Args{Module: "app:create_app("}, "not a Python name")
+	f(Args{Module: "app:x()y"}, "not a Python name")
+	f(Args{Module: "app:f('\xff')"}, "not a Python name")
 	f(Args{Module: "a", Processes: -1}, "out of bounds")
 	f(Args{Module: "a", Threads: 100_000}, "out of bounds")
 	f(Args{Module: "a", Bind: []string{"127.0.0.1"}}, "no port")

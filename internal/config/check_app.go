@@ -48,9 +48,16 @@ func (l *loader) checkModule(a *App, where string) {
 	case a.Module != "" && !isDotted(a.Module):
 		l.find(line, "module %s: %q is not the name of a Python module; write \"package.module:callable\"", where, shorten(a.Module))
 	}
-	if !isDotted(strings.TrimSuffix(a.Callable, "()")) {
-		l.find(l.line(a, "callable", "module"), "callable %s: %q is not a Python name; write \"application\", \"object.attribute\" or \"factory()\"", where, shorten(a.Callable))
+	if !isCallable(a.Callable) {
+		l.find(l.line(a, "callable", "module"), "callable %s: %q is not a Python name or call; write \"application\", "+
+			"\"object.attribute\" or \"create_app('production')\"", where, shorten(a.Callable))
 	}
+}
+
+// isCallable reports whether s is a dotted name, or one with arguments behind it, as for Gunicorn. Python reads the arguments.
+func isCallable(s string) bool {
+	name, arguments, call := strings.Cut(s, "(")
+	return isDotted(name) && (!call || strings.HasSuffix(arguments, ")")) && !hasControl(s) && utf8.ValidString(s)
 }
 
 // isDotted reports whether s is one Python identifier or several joined with dots.

@@ -72,7 +72,7 @@ type App struct {
 
 	Module     string            `toml:"module" alias:"wsgi" eg:"\"blog.wsgi:application\""` // without ":callable"
 	WSGIFile   string            `toml:"wsgi_file" eg:"\"/srv/blog/app.py\""`                // instead of Module
-	Callable   string            `toml:"callable" eg:"\"application\""`                      // dotted name in the module; "name()" is called to make the application
+	Callable   string            `toml:"callable" eg:"\"application\""`                      // dotted name in the module; with arguments, "name()", it is called to make the application
 	Chdir      string            `toml:"chdir" eg:"\"/srv/blog\""`
 	Home       string            `toml:"home" alias:"virtualenv venv pyhome" eg:"\"/srv/blog/venv\""`
 	Python     string            `toml:"python" eg:"\"/usr/bin/python3.12\""` // a path, or a command to find in PATH
