@@ -45,3 +45,19 @@ func TestRouteAllocations(t *testing.T) {
 		t.Errorf("%v allocations per request; want none", n)
 	}
 }
+
+func TestAccessLogAllocations(t *testing.T) {
+	e, _ := logEntry(t, browserRequest)
+	for _, format := range []string{config.FormatCombined, config.FormatJSON} {
+		l := NewAccessLog(func(err error) { t.Error(err) })
+		l.SetFormat(format)
+		l.on.Store(true) // no file: lines go nowhere
+		for range 2000 {
+			l.Log(e.ex, e.line, 1)
+		}
+		if n := testing.AllocsPerRun(1000, func() { l.Log(e.ex, e.line, 1) }); n != 0 {
+			t.Errorf("%s: %v allocations per line; want none", format, n)
+		}
+		l.Close()
+	}
+}

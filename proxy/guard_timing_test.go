@@ -78,3 +78,19 @@ func BenchmarkRoute(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkAccessLog(b *testing.B) {
+	e, _ := logEntry(b, browserRequest)
+	for _, format := range []string{config.FormatCombined, config.FormatJSON} {
+		b.Run(format, func(b *testing.B) {
+			l := NewAccessLog(func(error) {})
+			defer l.Close()
+			l.SetFormat(format)
+			l.on.Store(true)
+			b.ReportAllocs()
+			for b.Loop() {
+				l.Log(e.ex, e.line, 612)
+			}
+		})
+	}
+}
