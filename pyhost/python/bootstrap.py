@@ -6,8 +6,10 @@ each worker.
 """
 
 import gc
+import importlib
 import io
 import json
+import linecache
 import os
 import signal
 import stat
@@ -44,6 +46,8 @@ def main():
 
 
 def prepare_interpreter():
+    source = _hognose.source
+    linecache.cache[_hognose.source_name] = (len(source), None, source.splitlines(True), _hognose.source_name)
     # Started with -c, which puts the current directory in front; load() says what belongs there.
     if sys.path and sys.path[0] == "":
         del sys.path[0]
@@ -94,13 +98,14 @@ def load(config):
     if config.get("chdir"):
         os.chdir(config["chdir"])
     sys.path[:0] = [os.getcwd()] + [os.path.abspath(p) for p in config.get("pythonpath") or ()]
+    name = config.get("callable")
     if config.get("wsgi_file"):
         namespace = run_file(config["wsgi_file"])
     else:
-        import importlib
-
-        namespace = importlib.import_module(config["module"])
-    return find_callable(namespace, config.get("callable") or "application")
+        module, colon, attribute = config["module"].partition(":")
+        namespace = importlib.import_module(module)
+        name = name or attribute
+    return find_callable(namespace, name or "application")
 
 
 def run_file(path):
@@ -149,10 +154,11 @@ def find_callable(namespace, expression):
 
 
 def give_up(config, error):
-    what = config.get("wsgi_file") or config.get("module")
-    what = "%s:%s" % (what, config.get("callable") or "application")
-    summary = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
-    text = "app %r: cannot load %r: %s" % (_hognose.app, what, summary)
+    what = config.get("wsgi_file") or config.get("module") or ""
+    if config.get("callable"):
+        what += ":" + config["callable"]
+    reason = (str(error).splitlines() or [""])[0]
+    text = "app %r: cannot load %r: %s: %s" % (_hognose.app, what, type(error).__name__, reason)
     sys.stderr.write("hognose: %s\n%s" % (text, format_exception(type(error), error, error.__traceback__)))
     flush()
     _hognose.failed(text)
@@ -182,14 +188,9 @@ def work(application, number):
 
 def report_exception(number, kind, error, tb, what, method, uri, request_id):
     """Logs an exception of the application in one piece."""
+    method, uri = ascii(method)[1:-1], ascii(uri)[1:-1]
     head = "hognose: app %s worker %d: %s: %s %s (request %d)\n" % (
-        _hognose.app,
-        number + 1,
-        what,
-        ascii(method)[1:-1],
-        ascii(uri)[1:-1],
-        request_id,
-    )
+        _hognose.app, number + 1, what, method, uri, request_id)
     sys.stderr.write(head + format_exception(kind, error, tb))
 
 
@@ -201,7 +202,9 @@ def format_exception(kind, error, tb):
 
 
 def is_ours(filename):
-    return filename == _hognose.source_name or "importlib" in filename
+    return filename == _hognose.source_name or filename.startswith("<frozen importlib") or filename == importlib.__file__
+
+
 
 
 class FileWrapper:

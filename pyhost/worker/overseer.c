@@ -51,7 +51,7 @@ static void take_note(const struct hg_stream *s, const struct hg_note *note)
 				atomic_fetch_add(&t->window, note->count);
 			else
 				atomic_store(&t->cancelled, true);
-			pthread_cond_signal(&t->changed);
+			pthread_cond_broadcast(&t->changed);
 		}
 		pthread_mutex_unlock(&t->lock);
 	}
@@ -66,7 +66,7 @@ static void drop_front(uint32_t front)
 		pthread_mutex_lock(&t->lock);
 		if (t->front == front) {
 			atomic_store(&t->cancelled, true);
-			pthread_cond_signal(&t->changed);
+			pthread_cond_broadcast(&t->changed);
 		}
 		pthread_mutex_unlock(&t->lock);
 	}

@@ -26,23 +26,25 @@ static bool gone(struct hg_thread *t)
 	return r->broken;
 }
 
-/* Waits until the front has granted window, without the GIL. Returns false when nobody waits for the response. */
+/* Waits until the front has granted window, without the GIL. Returns false when nobody waits for the response, or when
+ * its request has ended: write() may run in a thread of the application. */
 static bool wait_for_window(struct hg_thread *t)
 {
+	uint64_t serial = t->serial, id = t->message.header.id;
 	PyThreadState *state = py.PyEval_SaveThread();
 	pthread_mutex_lock(&t->lock);
-	while (atomic_load(&t->window) <= 0 && !atomic_load(&t->cancelled))
+	while (t->id == id && atomic_load(&t->window) <= 0 && !atomic_load(&t->cancelled))
 		pthread_cond_wait(&t->changed, &t->lock);
 	pthread_mutex_unlock(&t->lock);
 	py.PyEval_RestoreThread(state);
-	return !gone(t);
+	return t->serial == serial && !gone(t);
 }
 
-/* Takes up to n bytes of the window; waits if there is none. Returns 0 when nobody waits for the response. */
+/* Takes up to n bytes of the window; waits if there is none. Returns 0 when nothing can be sent any more. */
 static size_t take_window(struct hg_thread *t, size_t n)
 {
 	int64_t window = atomic_load_explicit(&t->window, memory_order_relaxed);
-	if (window <= 0) {
+	while (window <= 0) {
 		if (!wait_for_window(t))
 			return 0;
 		window = atomic_load(&t->window);
@@ -192,6 +194,10 @@ static enum hg_step check_length(struct hg_thread *t, size_t *n, bool last, bool
 enum hg_step hg_response_body(struct hg_thread *t, const char *p, size_t n, bool last)
 {
 	struct hg_response *r = &t->response;
+	/* PEP 3333: the head goes with the first body bytes, or at the end; before those come, an iterable may even
+	 * yield empty chunks without having called start_response. */
+	if (!n && !last && !gone(t))
+		return HG_GO_ON;
 	if (!r->started) {
 		py.PyErr_SetString(HG_PY_EXC(AssertionError), "the application did not call start_response");
 		return HG_RAISED;
@@ -205,8 +211,6 @@ enum hg_step hg_response_body(struct hg_thread *t, const char *p, size_t n, bool
 		}
 		return n ? HG_OVER : HG_GO_ON;
 	}
-	if (!n && !last)
-		return HG_GO_ON; /* PEP 3333: the head goes with the first body bytes, or at the end */
 	if (no_body(r))
 		return head_only(t, n, last);
 	bool fin;

@@ -64,7 +64,10 @@ void hg_worker_stop(void)
 
 void hg_worker_forget(void)
 {
+	static struct hg_slot nowhere; /* the scoreboard is the parent's */
 	hg_worker.forked = true;
+	for (unsigned i = 0; i < hg_worker.threads; i++)
+		hg_worker.thread[i].slot = &nowhere;
 	hg_worker_stop();
 	hg_stream_forget();
 	close(hg_worker.queue);
@@ -95,6 +98,15 @@ static const char *check_fds(const struct hg_message *m, int n)
 	return n == want ? NULL : "it has another number of descriptors than it says";
 }
 
+static enum received receive_error(void)
+{
+	if (errno == EINTR || errno == EAGAIN)
+		return RECEIVED_NOTHING;
+	if (!hg_worker.forked)
+		hg_log("cannot receive from the queue: %s", strerror(errno));
+	return RECEIVED_END;
+}
+
 /* Receives one message into t->message; *body_fd is its descriptor or -1. Tries without releasing the GIL first: under
  * load the next request is already there. */
 static enum received receive(struct hg_thread *t, int *body_fd)
@@ -113,16 +125,16 @@ static enum received receive(struct hg_thread *t, int *body_fd)
 		n = receive_blocking(&msg);
 	}
 	if (n < 0)
-		return errno == EINTR || errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
+		return receive_error();
 	*body_fd = -1;
 	int n_fds = msg.msg_controllen ? hg_take_fds(&msg, body_fd, 1) : 0;
 	if (n == 0 && hg_hung_up(hg_worker.queue))
 		return RECEIVED_END;
 
 	t->message.header.magic = 0;
-	const char *error = msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? "it is too long" : NULL;
-	if (!error)
-		error = hg_message_parse(t->buffer, (size_t)n, &t->message);
+	const char *error = hg_message_parse(t->buffer, (size_t)n, &t->message);
+	if (!error && msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		error = "it or its descriptors were cut off";
 	if (!error)
 		error = check_fds(&t->message, n_fds);
 	if (!error)
@@ -159,6 +171,7 @@ static void open_window(struct hg_thread *t)
 	t->id = t->message.header.id;
 	atomic_store_explicit(&t->window, HG_WINDOW, memory_order_relaxed);
 	atomic_store_explicit(&t->cancelled, false, memory_order_relaxed);
+	pthread_cond_broadcast(&t->changed);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -172,6 +185,17 @@ static void serve_request(struct hg_thread *t, int body_fd)
 		close(body_fd);
 	}
 	hg_slot_end(t->slot);
+}
+
+/* A message that cannot be served still gets an answer if it says whose it is. */
+static void refuse_request(struct hg_thread *t)
+{
+	if (t->message.header.magic != HG_REQUEST_MAGIC || !choose_stream(t))
+		return;
+	open_window(t);
+	hg_response_begin(&t->response, false);
+	hg_response_abort(t);
+	hg_slot_state(t->slot, HG_SLOT_IDLE);
 }
 
 static int start_thread(struct hg_thread *t)
@@ -233,6 +257,7 @@ int hg_worker_serve(unsigned index)
 			rc = check_signals();
 			break;
 		case RECEIVED_JUNK:
+			refuse_request(t);
 			break;
 		case RECEIVED_END:
 			hg_worker_stop(); /* the queue is closed: nothing will ever come */

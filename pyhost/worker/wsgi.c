@@ -269,8 +269,10 @@ static enum hg_step send_region(struct hg_thread *t, PyObject *region)
 	long long count = py.PyLong_AsLongLong(py.PyTuple_GetItem(region, 2));
 	if (py.PyErr_Occurred())
 		return HG_RAISED;
-	if (r->head.content_length < 0)
-		hg_head_add_length(&r->head, (uint64_t)count), r->head.content_length = count;
+	if (r->head.content_length < 0) {
+		hg_head_add_length(&r->head, (uint64_t)count);
+		r->head.content_length = count;
+	}
 	if (count > r->head.content_length)
 		count = r->head.content_length;
 	if (count < r->head.content_length || count == 0)
