@@ -118,7 +118,8 @@ func bad(reason string) error { return refuse(fasthttp.StatusBadRequest, reason)
 // ways is an attack, or a bug in one of them.
 func checkAgreement(ex *exchange.Exchange, hd *Head, h *fasthttp.RequestHeader, herr error) error {
 	if herr != nil {
-		return &exchange.StatusError{Code: fasthttp.StatusBadRequest, Err: herr, Close: true}
+		// Its text is not for logs: it quotes the head, credentials and all.
+		return bad("two parsers disagree on whether the request is well-formed")
 	}
 	length := h.ContentLength()
 	if length == -2 { // "identity": no body

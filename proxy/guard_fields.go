@@ -35,7 +35,7 @@ func (g *Guard) fields(ex *exchange.Exchange, hd *Head, p []byte) error {
 			hd.Dropped++
 			continue
 		}
-		if err := field(ex, hd, name, trimSpace(value[:end:end])); err != nil {
+		if err := fieldOf(ex, hd, name, trimSpace(value[:end:end])); err != nil {
 			return err
 		}
 	}
@@ -99,8 +99,8 @@ func badValue(p []byte) string {
 	return "header value has a control character"
 }
 
-// field takes one header line: it keeps it for the application, or for the checks to come, or leaves it out.
-func field(ex *exchange.Exchange, hd *Head, name, value []byte) error {
+// fieldOf takes one header line: it keeps it for the application, or for the checks to come, or leaves it out.
+func fieldOf(ex *exchange.Exchange, hd *Head, name, value []byte) error {
 	k := kindOf(name)
 	if k == kindOther {
 		ex.Fields = append(ex.Fields, exchange.Field{Name: name, Value: value})

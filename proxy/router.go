@@ -25,6 +25,7 @@ type site struct {
 	http     *config.HTTP
 	hosts    map[string]*host // by server_name
 	fallback *host            // of other names; nil refuses them
+	marked   bool             // fallback is the default_server
 	unknown  *Location
 	server   *Location // of OPTIONS *
 }
@@ -87,18 +88,19 @@ func (s *site) limits(cfg *config.HTTP) {
 	s.server = &Location{HTTP: *cfg, Handler: RenderOptions}
 }
 
-// add puts a server on a socket. The limits are those of the default server, else of the first one (nginx: ngx_http_core_srv_conf_t default_server).
+// add puts a server on a socket. Other names than those of its servers go to the default server, else to one without a
+// name. The limits are those of that server, else of the first one.
 func (r *Router) add(l config.Listen, srv *config.Server, h *host) error {
 	s := r.sites[l.Addr()]
 	if s == nil {
 		s = newSite(&srv.HTTP)
 		r.sites[l.Addr()] = s
 	}
-	if l.DefaultServer {
-		if s.fallback != nil {
-			return fmt.Errorf("%q has two default servers", l.Addr())
-		}
-		s.fallback = h
+	if l.DefaultServer && s.marked {
+		return fmt.Errorf("%q has two default servers", l.Addr())
+	}
+	if l.DefaultServer || s.fallback == nil && isNameless(srv) {
+		s.fallback, s.marked = h, l.DefaultServer
 		s.limits(&srv.HTTP)
 	}
 	for _, name := range srv.ServerName {
@@ -110,6 +112,11 @@ func (r *Router) add(l config.Listen, srv *config.Server, h *host) error {
 		}
 	}
 	return nil
+}
+
+// isNameless reports whether a server has no name that a request could have.
+func isNameless(srv *config.Server) bool {
+	return !slices.ContainsFunc(srv.ServerName, func(name string) bool { return name != "" && name != "_" })
 }
 
 func newHost(srv *config.Server, build Build) (*host, error) {

@@ -85,7 +85,10 @@ func TestRouterHosts(t *testing.T) {
 		server(t, "80 default_server", "two.test", "/"),
 		server(t, "81", "three.test,", "/"),
 		server(t, "82 default_server", "", "/"),
-		server(t, "unix:/run/x.sock uwsgi default_server", "_", "/"),
+		server(t, "unix:/run/x.sock uwsgi", "_", "/"),
+		server(t, "84", "", "/"),
+		server(t, "84", "one.test", "/"),
+		server(t, "84 default_server", "two.test", "/"),
 	}, tell)
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +110,8 @@ func TestRouterHosts(t *testing.T) {
 	f("0.0.0.0:81", "", "three.test /")
 	f("0.0.0.0:81", "other.test", "error 421")
 	f("0.0.0.0:82", "anything", " /")
+	f("0.0.0.0:84", "one.test", "one.test /")
+	f("0.0.0.0:84", "x", "two.test /")
 	f("0.0.0.0:83", "one.test", "error 421")
 	f("unix:/run/x.sock", "x", "_ /")
 }
