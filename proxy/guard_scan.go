@@ -13,6 +13,7 @@ import (
 // The zero value is ready for a new request.
 type HeadScanner struct {
 	start int // of the request line
+	first int // end of the request line without its CR LF, 0 until it is known
 	line  int // start of the line being read
 	pos   int // what has been looked at
 }
@@ -29,20 +30,20 @@ func (s *HeadScanner) Scan(g *Guard, buf []byte) (start, end int, err error) {
 		i := bytes.IndexByte(buf[s.pos:], '\n')
 		if i < 0 {
 			s.pos = len(buf)
-			return 0, 0, g.checkSize(s, len(buf)-1) // the last byte may be the CR of a line that just fits
+			return 0, 0, s.check(g, len(buf)-1) // the last byte may be the CR of a line that just fits
 		}
 		end := s.pos + i
 		if end == s.line || buf[end-1] != '\r' {
 			return 0, 0, bad("line of the request head ends with LF alone")
 		}
-		if err := g.checkSize(s, end-1); err != nil {
-			return 0, 0, err
+		s.pos = end + 1
+		if end == s.line+1 {
+			return s.start, s.pos, s.check(g, end-1)
 		}
-		empty := end == s.line+1
-		s.pos, s.line = end+1, end+1
-		if empty {
-			return s.start, s.pos, nil
+		if s.first == 0 {
+			s.first = end - 1
 		}
+		s.line = s.pos
 	}
 }
 
@@ -68,10 +69,14 @@ func (s *HeadScanner) begin(buf []byte) (more bool, err error) {
 	return false, nil
 }
 
-// checkSize compares what has come, up to buf[:end], with the limits.
-func (g *Guard) checkSize(s *HeadScanner, end int) error {
+// check compares what has come, up to buf[:end], with the limits.
+func (s *HeadScanner) check(g *Guard, end int) error {
+	line := s.first
+	if line == 0 {
+		line = end
+	}
 	switch {
-	case s.line == s.start && end-s.start > g.cfg.RequestLine:
+	case line-s.start > g.cfg.RequestLine:
 		return refuse(fasthttp.StatusRequestURITooLong, "request line is too long")
 	case end-s.start > g.cfg.HeaderBlock:
 		return refuse(fasthttp.StatusRequestHeaderFieldsTooLarge, "request head is too large")

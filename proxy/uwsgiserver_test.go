@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -162,6 +163,11 @@ func TestUWSGIVarsRefused(t *testing.T) {
 	f(400, "SITE_NAME", "a\x1bb")
 	f(400, "HTTP_CONNECTION", "x"+strings.Repeat(",x", 40))
 	f(400, "REQUEST_URI", "http://a/", "HTTP_HOST", "b")
+	var many []string
+	for i := range 101 {
+		many = append(many, fmt.Sprintf("HTTP_X%d", i), "y")
+	}
+	f(431, many...)
 }
 
 // What is accepted means the same when it is packed again, and has nothing that the guard refuses.

@@ -105,6 +105,9 @@ func (v *uwsgiVars) other(name, value []byte) error {
 	case kindContentLength, kindContentType, kindTransferEncoding, kindExpect:
 		return nil // said by variables of their own, or settled between the client and the server in front
 	}
+	if len(v.ex.Fields) >= v.g.cfg.MaxFields {
+		return refuse(fasthttp.StatusRequestHeaderFieldsTooLarge, "request has too many header fields")
+	}
 	return fieldOf(v.ex, v.hd, field, trimSpace(value))
 }
 
