@@ -38,12 +38,7 @@ func frontMain() int {
 		fmt.Fprintf(os.Stderr, "hognose: front: %v\n", err)
 		return 1
 	}
-	certs, err := tls.New(tls.Config{})
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "hognose: front: %v\n", err)
-		return 1
-	}
-	f := &front{conn: conn, certs: certs, pools: map[string]*pyhost.Pool{}, cache: staticfs.NewCache(staticfs.CacheConfig{}), log: zerolog.Nop()}
+	f := &front{conn: conn, pools: map[string]*pyhost.Pool{}, cache: staticfs.NewCache(staticfs.CacheConfig{}), log: zerolog.Nop()}
 	for {
 		m, files, err := conn.Recv()
 		if err != nil {
@@ -74,7 +69,7 @@ type front struct {
 	server *proxy.Server
 	pools  map[string]*pyhost.Pool
 	cache  *staticfs.Cache
-	certs  *tls.Store
+	certs  *tls.Store // nil until a configuration has a certificate
 	ready  bool
 }
 
@@ -135,23 +130,20 @@ func (f *front) configure(m *wire.Message) error {
 	if err == nil && f.errlog != nil {
 		f.log, err = f.errlog.Logger(cfg.Log.Level)
 	}
-	var settings *proxy.Settings
 	if m.Front != 0 {
 		f.number = m.Front
 	}
+	var settings *proxy.Settings
 	if err == nil {
 		settings, err = f.build(cfg)
 	}
 	if err == nil {
-		err = f.certs.Update(certificates(cfg, m.Certificates)) // changes nothing when it fails
+		err = f.certify(settings, certificates(cfg, m.Certificates))
 	}
 	answer := &wire.Message{Type: wire.MsgApplied, Generation: m.Generation}
 	if err != nil {
 		answer.Error = err.Error()
 		return f.conn.Send(answer)
-	}
-	for _, warning := range f.certs.Warnings() {
-		f.log.Warn().Err(warning).Msg("clients will complain about a certificate")
 	}
 	f.cfg = cfg
 	runtime.GOMAXPROCS(int(cfg.WorkerProcesses))
@@ -165,6 +157,27 @@ func (f *front) configure(m *wire.Message) error {
 		f.server.Configure(settings)
 	}
 	return f.conn.Send(answer)
+}
+
+// certify puts the certificates in force; when it fails, nothing has changed.
+func (f *front) certify(settings *proxy.Settings, certs []tls.Certificate) error {
+	if len(certs) == 0 {
+		return nil
+	}
+	if f.certs == nil {
+		store, err := tls.New(tls.Config{Certificates: certs})
+		if err != nil {
+			return err
+		}
+		f.certs = store
+	} else if err := f.certs.Update(certs); err != nil {
+		return err
+	}
+	for _, warning := range f.certs.Warnings() {
+		f.log.Warn().Err(warning).Msg("clients will complain about a certificate")
+	}
+	settings.TLS = f.certs.ConfigFor
+	return nil
 }
 
 // listen serves the given sockets and no others.
