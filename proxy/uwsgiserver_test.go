@@ -274,7 +274,7 @@ func TestUWSGIServerForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	t.Cleanup(func() { file.Close() }) // after the server's end
 	network, addr := startUWSGI(t, func(ex *exchange.Exchange) error {
 		r := &ex.Response
 		r.Status, r.Length = 200, -1
