@@ -346,6 +346,7 @@ func TestUWSGIServerRoutes(t *testing.T) {
 			t.Errorf("%q: got %q; want %q", kv, got, want)
 		}
 	}
+	f("BOTH=ours|OURS=1|SERVER_SOFTWARE=  192.0.2.1:0 /x", "REQUEST_URI", "/x", "SERVER_NAME", "", "SERVER_PORT", "", "SERVER_SOFTWARE", "", "REMOTE_ADDR", "192.0.2.1")
 	f("BOTH=ours|OURS=1|THEIRS=2  192.0.2.1:7 /x", "REQUEST_URI", "/x", "THEIRS", "2", "BOTH", "theirs", "REMOTE_ADDR", "192.0.2.1", "REMOTE_PORT", "7")
 	f("BOTH=ours|OURS=1 /app invalid AddrPort /app/x", "SCRIPT_NAME", "/app", "PATH_INFO", "/x", "REMOTE_ADDR", "unix:")
 	f(" /mount invalid AddrPort /mount/x", "REQUEST_URI", "/mount/x", "PATH_INFO", "/mount/x", "HTTP_X_FORWARDED_FOR", "6.6.6.6")

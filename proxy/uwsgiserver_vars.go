@@ -93,6 +93,9 @@ func (v *uwsgiVars) other(name, value []byte) error {
 		return nil
 	}
 	if !isField {
+		if len(value) == 0 && (string(name) == "SERVER_NAME" || string(name) == "SERVER_PORT") {
+			return nil // PEP 3333: these are never empty; nginx's $server_name may be
+		}
 		v.ex.Params = append(v.ex.Params, exchange.Field{Name: name, Value: value})
 		return nil
 	}
