@@ -58,6 +58,7 @@ func (w *work) resetRequest() {
 	fields, response := w.ex.Fields[:0], w.ex.Response.Fields[:0]
 	w.ex = exchange.Exchange{Fields: fields}
 	w.ex.Response.Fields = response
+	w.head.reset()
 	w.scanner = HeadScanner{}
 	w.body = requestBody{}
 }
