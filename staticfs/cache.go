@@ -14,11 +14,17 @@ type CacheConfig struct {
 	Memory int64
 	// Inline is the size in bytes up to which a file counts as small, default 16 KiB.
 	Inline int64
+	// Hot is the size in bytes up to which a larger file that is asked for often is kept in memory as long as there is
+	// room, default 128 KiB, none if negative: sending 100 KB from memory takes the front less time than sendfile(2) does.
+	Hot int64
 	// Valid is how long a file is trusted without a look (open_file_cache_valid), default 1 s.
 	Valid time.Duration
 	// Inactive is how long a file is kept without use (open_file_cache inactive), at least; default 30 s.
 	Inactive time.Duration
 }
+
+// hotHits is how often a file is asked for between two looks at it to count as hot.
+const hotHits = 8
 
 // shardCount spreads the locks. A power of two.
 const shardCount = 16
@@ -51,6 +57,7 @@ func NewCache(cfg CacheConfig) *Cache {
 	setDefault(&c.cfg.Entries, 1000)
 	setDefault(&c.cfg.Memory, 16<<20)
 	setDefault(&c.cfg.Inline, 16<<10)
+	setDefault(&c.cfg.Hot, 128<<10)
 	setDefault(&c.cfg.Valid, time.Second)
 	setDefault(&c.cfg.Inactive, 30*time.Second)
 	c.clock = func() time.Duration { return time.Since(c.epoch) }
@@ -78,6 +85,14 @@ func (c *Cache) now() int64 { return int64(c.clock()) }
 
 // fresh reports whether something checked then needs no look now.
 func (c *Cache) fresh(checked, now int64) bool { return now-checked < int64(c.cfg.Valid) }
+
+// inlineLimit returns the size up to which the file that was old, nil if it is new, is read into memory.
+func (c *Cache) inlineLimit(old *entry) int64 {
+	if old == nil || old.hits.Load() < hotHits && !old.inline() {
+		return c.cfg.Inline
+	}
+	return max(c.cfg.Inline, min(c.cfg.Hot, c.cfg.Memory-c.memory.Load()+int64(len(old.body))))
+}
 
 // shard returns the shard of a name. Names differ most at their ends.
 func (c *Cache) shard(name []byte) *shard {

@@ -206,6 +206,39 @@ func TestHotFileStays(t *testing.T) {
 	}
 }
 
+// TestHotFile: a file that is asked for often goes into memory when it is looked at next, if there is room.
+func TestHotFile(t *testing.T) {
+	f := func(memory int64, hits int, inMemory bool) {
+		t.Helper()
+		s := newSite(t, map[string]string{"f": content("x", 100<<10)}, func(c *Config) { c.Cache = NewCache(CacheConfig{Memory: memory}) })
+		for range hits + 1 {
+			s.get("/f")
+		}
+		for range 2 {
+			s.pass(time.Second)
+			if r := s.get("/f"); r.body != content("x", 100<<10) {
+				t.Fatalf("GET = %d, %d bytes", r.status, len(r.body))
+			}
+		}
+		e := s.fs.cache.get(s.fs.id, []byte("/f"))
+		if e.inline() != inMemory {
+			t.Errorf("after %d hits, with room for %d bytes: in memory is %v; want %v", hits, memory, e.inline(), inMemory)
+		}
+		e.release()
+		if !inMemory {
+			return
+		}
+		s.write("f", content("y", 90<<10))
+		s.pass(time.Second)
+		if r := s.get("/f"); r.body != content("y", 90<<10) {
+			t.Errorf("after a change: %d, %.10q", r.status, r.body)
+		}
+	}
+	f(1<<20, hotHits, true)
+	f(1<<20, hotHits-1, false)
+	f(64<<10, hotHits, false)
+}
+
 // TestUnusedIsClosed: a deleted file that nobody asks for does not keep its disk space.
 func TestUnusedIsClosed(t *testing.T) {
 	cache := NewCache(CacheConfig{Inactive: time.Millisecond})

@@ -2,8 +2,8 @@
 // requests and ranges, from a cache of open files.
 //
 // Place in the flow: the router of package proxy hands an exchange to (*FS).Serve,
-// which fills the response; the protocol loop sends it. Small files leave from memory,
-// larger ones as a descriptor and a range, for sendfile(2).
+// which fills the response; the protocol loop sends it. Small files, and larger ones that are
+// asked for often, leave from memory, the others as a descriptor and a range, for sendfile(2).
 //
 // # What is served
 //
@@ -21,12 +21,12 @@
 // # Freshness
 //
 // A file that was opened or checked less than a second ago (nginx: open_file_cache_valid) is not looked at
-// again: a hit on a small file makes no system call. After that it is opened anew and compared (device, inode,
+// again: a hit on a file in memory makes no system call. After that it is opened anew and compared (device, inode,
 // size, modification and change time), so a changed, replaced or removed file is seen within a
 // second. The root is re-resolved as often, and when it has become another directory (an
 // atomic deploy by symbolic link), nothing from the old one is a hit any more.
 //
-// A small file is sent as it was when it was read. A larger one is sent from its descriptor: when
+// A file in memory is sent as it was when it was read. Others are sent from their descriptors: when
 // it is replaced meanwhile, the response goes on with the old file; when it is truncated,
 // ReadAt returns io.EOF early and sendfile(2) returns 0 before the announced length has
 // been sent, and the protocol loop must then abort the connection (HTTP/1) or the stream

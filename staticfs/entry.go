@@ -48,16 +48,18 @@ type entry struct {
 	body   []byte // content of a small file, else nil
 	fd     int    // -1 for a small file
 
-	refs    atomic.Int32 // of a descriptor
-	checked atomic.Int64 // when the stamp was last compared, on the cache's clock
-	used    atomic.Bool  // since the clock hand last passed; see shard
-	slot    int          // in the shard's ring; guarded by the shard
+	refs    atomic.Int32  // of a descriptor
+	hits    atomic.Uint32 // of a descriptor, since the last look
+	checked atomic.Int64  // when the stamp was last compared, on the cache's clock
+	used    atomic.Bool   // since the clock hand last passed; see shard
+	slot    int           // in the shard's ring; guarded by the shard
 }
 
 // notModifiedFields is how many of fields go with a 304 (RFC 9110 section 15.4.5).
 const notModifiedFields = 2
 
-// newEntry describes an open file. It takes the descriptor: kept, or closed when the content is in memory or on error.
+// newEntry describes an open file, and reads it if it is not larger than inline. It takes the descriptor: kept, or closed when
+// the content is in memory or on error.
 func newEntry(k key, d *dir, fd int, st *unix.Stat_t, contentType string, inline int64) (*entry, error) {
 	e := &entry{key: k, dir: d, stamp: stampOf(st), fd: fd}
 	e.settled = time.Since(time.Unix(st.Ctim.Unix())) > settleTime

@@ -133,6 +133,9 @@ func (f *FS) find(name []byte, slash bool) (*entry, error) {
 	}
 	old := f.cache.get(f.id, name)
 	if old != nil && old.dir == root && f.cache.fresh(old.checked.Load(), now) {
+		if !old.inline() {
+			old.hits.Add(1)
+		}
 		return old, nil
 	}
 	e, err := f.load(root, name, slash, old, now)
@@ -156,12 +159,14 @@ func (f *FS) load(root *dir, name []byte, slash bool, old *entry, now int64) (*e
 		if err != nil {
 			return nil, err
 		}
-		if old != nil && old.dir == root && old.same(&st) {
+		limit := f.cache.inlineLimit(old)
+		if old != nil && old.dir == root && old.same(&st) && (old.inline() || st.Size > limit) {
 			unix.Close(fd)
 			old.checked.Store(now)
+			old.hits.Store(0)
 			return old, nil
 		}
-		e, err := newEntry(key{f.id, string(name)}, root, fd, &st, typeOf(f.cache.types, file), f.cache.cfg.Inline)
+		e, err := newEntry(key{f.id, string(name)}, root, fd, &st, typeOf(f.cache.types, file), limit)
 		if err == errShrank && attempt < 3 {
 			continue
 		}

@@ -16,7 +16,7 @@ func browserFields() []string {
 func benchmarkHit(b *testing.B, size int) {
 	dir := b.TempDir()
 	must(b, os.WriteFile(filepath.Join(dir, "file.css"), []byte(strings.Repeat("x", size)), 0o644))
-	f, err := New(Config{Root: dir})
+	f, err := New(Config{Root: dir, Cache: NewCache(CacheConfig{Hot: -1})})
 	must(b, err)
 	b.Cleanup(f.cache.Close)
 	b.ReportAllocs()
