@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -100,10 +102,22 @@ static int run_python(void)
 	return py.Py_BytesMain(3, argv);
 }
 
+/* The front reads what strangers send and holds the keys of TLS: nothing that it starts gets more rights than it has, and
+ * nobody of its user may look into its memory. Here, before Go's threads exist, one call is enough for all of them. */
+static void confine_front(void)
+{
+	const struct rlimit no_core = {0, 0};
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &no_core);
+}
+
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	hg_title_init(argc, argv, envp);
 	const char *role = getenv(ROLE_VARIABLE);
 	if (role && !strcmp(role, "python"))
 		exit(run_python());
+	if (role && !strcmp(role, "front"))
+		confine_front();
 }
