@@ -17,7 +17,12 @@ import (
 // measureThroughput lets wrk ask as fast as the server answers.
 func measureThroughput(ctx context.Context, r *runner, s scenario, server *peers.Server) (measurement, error) {
 	return underLoad(server, r.opts.threads, report.Rate, report.CPU, func() (load.Result, error) {
-		return r.wrk(s, server, r.opts.duration).Run(ctx)
+		result, err := r.wrk(s, server, r.opts.duration).Run(ctx)
+		if err == nil && result.Bytes < result.Requests*s.size {
+			result.Failures = append(result.Failures, fmt.Sprintf("answers were too short: %d bytes in %d answers of %d bytes",
+				result.Bytes, result.Requests, s.size))
+		}
+		return result, err
 	})
 }
 
@@ -50,30 +55,6 @@ func measureFairness(ctx context.Context, r *runner, s scenario, server *peers.S
 	measured.sample[report.Late] = float64(seen.Late)
 	measured.sample[report.Starved] = float64(seen.Starved)
 	return measured, nil
-}
-
-// measureMemory reads what the application tier holds after a second of load
-// (the warm-up), when every worker has served.
-func measureMemory(_ context.Context, _ *runner, _ scenario, server *peers.Server) (measurement, error) {
-	app, err := server.App()
-	if err != nil {
-		return measurement{}, err
-	}
-	appMemory, err := proc.MemoryOf(app)
-	if err != nil {
-		return measurement{}, err
-	}
-	if appMemory.PSS == 0 {
-		return measurement{}, fmt.Errorf("no process of the application tier was found")
-	}
-	tree, err := treePSS(server)
-	if err != nil {
-		return measurement{}, err
-	}
-	return measurement{sample: report.Sample{
-		report.AppPSS: float64(appMemory.PSS) / mib, report.AppRSS: float64(appMemory.RSS) / mib,
-		report.Processes: float64(len(app)), report.PSS: tree,
-	}}, nil
 }
 
 // wrk is the load of a scenario.

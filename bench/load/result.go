@@ -8,6 +8,7 @@ import (
 // Result is what one client saw in one measurement.
 type Result struct {
 	Requests  int           // complete answers
+	Bytes     int           // of these answers with their heads; 0 when not counted
 	Elapsed   time.Duration // time in which they came
 	P50, P99  time.Duration // latency
 	Max       time.Duration

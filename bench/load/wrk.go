@@ -86,7 +86,7 @@ func parseWrk(out []byte) (Result, error) {
 	}
 	micros := func(name string) time.Duration { return time.Duration(take(name)) * time.Microsecond }
 	result := Result{
-		Requests: take("requests"), Elapsed: micros("duration"),
+		Requests: take("requests"), Bytes: take("bytes"), Elapsed: micros("duration"),
 		P50: micros("p50"), P99: micros("p99"), Max: micros("max"),
 	}
 	result.Failures = countFailure(result.Failures, "connections not made", take("connect"))

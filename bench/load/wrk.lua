@@ -14,8 +14,8 @@ end
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    "bench requests=%d duration=%d connect=%d read=%d write=%d status=%d timeout=%d p50=%d p99=%d max=%d\n",
-    summary.requests, summary.duration,
+    "bench requests=%d bytes=%d duration=%d connect=%d read=%d write=%d status=%d timeout=%d p50=%d p99=%d max=%d\n",
+    summary.requests, summary.bytes, summary.duration,
     errors.connect, errors.read, errors.write, errors.status, errors.timeout,
     latency:percentile(50), latency:percentile(99), latency.max))
 end

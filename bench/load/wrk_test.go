@@ -17,7 +17,7 @@ const wrkOutput = `Running 5s test @ http://127.0.0.1:8000/
   1 threads and 64 connections
   Thread Stats   Avg      Stdev     Max   +/- Stdev
 Requests/sec:  30000.00
-bench requests=150000 duration=5001234 connect=0 read=0 write=0 status=0 timeout=0 p50=1900 p99=4100 max=22000
+bench requests=150000 bytes=30000000 duration=5001234 connect=0 read=0 write=0 status=0 timeout=0 p50=1900 p99=4100 max=22000
 `
 
 func TestParseWrk(t *testing.T) {
@@ -25,7 +25,7 @@ func TestParseWrk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Requests != 150000 || got.Elapsed != 5001234*time.Microsecond ||
+	if got.Requests != 150000 || got.Bytes != 30000000 || got.Elapsed != 5001234*time.Microsecond ||
 		got.P50 != 1900*time.Microsecond || got.P99 != 4100*time.Microsecond || got.Max != 22*time.Millisecond {
 		t.Errorf("got %+v, want the numbers of the result line", got)
 	}
@@ -35,7 +35,7 @@ func TestParseWrk(t *testing.T) {
 }
 
 func TestParseWrkReportsEachFailure(t *testing.T) {
-	got, err := parseWrk([]byte("bench requests=0 duration=1 connect=1 read=2 write=3 status=4 timeout=5 p50=0 p99=0 max=0\n"))
+	got, err := parseWrk([]byte("bench requests=0 bytes=0 duration=1 connect=1 read=2 write=3 status=4 timeout=5 p50=0 p99=0 max=0\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

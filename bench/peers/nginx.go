@@ -2,23 +2,22 @@ package peers
 
 import "path/filepath"
 
-// nginxPeer serves static files only, with the file looked up at each request,
-// so that a change shows at once.
+// nginxPeer serves static files only, and looks a file up at each request.
 func nginxPeer() Peer {
 	return Peer{
 		Name:  Nginx,
-		About: "nginx alone, for static files",
+		About: "nginx alone, looks a file up at each request",
 		Needs: []string{"nginx"},
 		front: startNginx,
 	}
 }
 
-// nginxCachePeer is nginx with open_file_cache, which is faster for small files
-// and may serve an old file for a minute.
+// nginxCachePeer is nginx with open_file_cache, set to look at a file as often as
+// hognose does: once a second.
 func nginxCachePeer() Peer {
 	peer := nginxPeer()
 	peer.Name, peer.cache = NginxCache, true
-	peer.About = "nginx alone, with open_file_cache: a changed file shows after up to a minute"
+	peer.About = "nginx alone with open_file_cache, looks a file up once a second, as hognose"
 	return peer
 }
 

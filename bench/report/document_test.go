@@ -15,7 +15,7 @@ func sampleRun() Run {
 			Peers: []Peer{
 				{Name: "ours", Samples: []Sample{{Rate: 30000, CPU: 35}, {Rate: 31000, CPU: 36, OtherCPU: 40}}},
 				{Name: "theirs", Samples: []Sample{{Rate: 20000, CPU: 70}, {Rate: 20000, CPU: 71}},
-					Failures: []string{"reads failed: 3"}},
+					Failures: []string{"reads failed:\n3"}},
 			},
 		}},
 	}
@@ -33,7 +33,7 @@ func TestInsertReplacesOnlyTheResults(t *testing.T) {
 		"| server | requests/s | CPU µs/request | × requests/s |\n|---|---:|---:|---:|\n",
 		"| ours | 30,500 (30,000–31,000) | 35.5 (35–36) |  |\n",
 		"| theirs (failed) | 20,000 | 70.5 (70–71) | 1.52 |\n",
-		"- FAILED theirs: reads failed: 3\n",
+		"- FAILED theirs: reads failed:; 3\n",
 		"- ours: disturbed in 1 of 2 rounds, other programs used up to 40 % of the machine",
 		"- hello, requests/s at least 1.5 × theirs: 1.52, met\n",
 		endMark + "\n\nThe end.\n",
@@ -70,7 +70,7 @@ func TestWriteText(t *testing.T) {
   theirs (failed)                  20,000    70.5 (70–71)          1.52
   ×: ours ÷ this server, within each round; median
   ours: disturbed in 1 of 2 rounds, other programs used up to 40 % of the machine
-  FAILED theirs: reads failed: 3
+  FAILED theirs: reads failed:; 3
 
 `
 	if out.String() != want {

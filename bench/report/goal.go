@@ -33,7 +33,11 @@ func (g Goal) Check(r Run, baseName string) Verdict {
 	c, ok := r.Find(g.Case)
 	base, haveBase := c.Find(baseName)
 	peer, havePeer := c.Find(g.Peer)
-	if !ok || !haveBase || (g.Peer != "" && !havePeer) {
+	known := ok && haveBase && base.Summary(g.Metric).Rounds > 0
+	if g.Peer != "" {
+		known = known && havePeer && peer.Summary(g.Metric).Rounds > 0
+	}
+	if !known {
 		return Verdict{Text: g.String() + ": not measured"}
 	}
 	if g.Kind == NotMore {
@@ -43,9 +47,6 @@ func (g Goal) Check(r Run, baseName string) Verdict {
 	summary := base.Summary(g.Metric)
 	if g.Peer != "" {
 		summary = base.Ratio(peer, g.Metric)
-	}
-	if summary.Rounds == 0 {
-		return Verdict{Text: g.String() + ": not measured"}
 	}
 	met := summary.Median <= g.Limit
 	if g.Kind == AtLeast {

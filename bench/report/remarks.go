@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 const (
 	// disturbedAbove is the share of the machine, in per cent, that programs
@@ -18,7 +21,7 @@ func remarks(c Case) []string {
 	var list []string
 	for _, peer := range c.Peers {
 		for _, failure := range peer.Failures {
-			list = append(list, fmt.Sprintf("FAILED %s: %s", peer.Name, failure))
+			list = append(list, fmt.Sprintf("FAILED %s: %s", peer.Name, oneLine(failure)))
 		}
 		if n := roundsAbove(peer, OtherCPU, disturbedAbove); n > 0 {
 			list = append(list, fmt.Sprintf("%s: disturbed in %d of %d rounds, other programs used up to %.0f %% of the machine",
@@ -30,6 +33,12 @@ func remarks(c Case) []string {
 		}
 	}
 	return list
+}
+
+// oneLine keeps a failure that quotes a server's log within its line of the
+// report.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
 
 func roundsAbove(p Peer, key string, limit float64) int {

@@ -18,7 +18,7 @@ const dialers = 64
 // measureIdle opens connections that each make one request, and reads by how
 // much the front grew. The warm-up gave it the pools that any load needs.
 func measureIdle(ctx context.Context, _ *runner, s scenario, server *peers.Server) (measurement, error) {
-	before, err := settledFront(ctx, server)
+	before, err := settled(ctx, server.Front)
 	if err != nil {
 		return measurement{}, err
 	}
@@ -27,7 +27,7 @@ func measureIdle(ctx context.Context, _ *runner, s scenario, server *peers.Serve
 		return measurement{}, err
 	}
 	defer held.Close()
-	after, err := settledFront(ctx, server)
+	after, err := settled(ctx, server.Front)
 	if err != nil {
 		return measurement{}, err
 	}
@@ -42,18 +42,39 @@ func measureIdle(ctx context.Context, _ *runner, s scenario, server *peers.Serve
 	}}, nil
 }
 
+// measureMemory reads what the application tier holds after the warm-up, when
+// every worker has served.
+func measureMemory(ctx context.Context, _ *runner, _ scenario, server *peers.Server) (measurement, error) {
+	memory, err := settled(ctx, server.App)
+	if err != nil {
+		return measurement{}, err
+	}
+	app, err := server.App()
+	if err != nil {
+		return measurement{}, err
+	}
+	tree, err := treePSS(server)
+	if err != nil {
+		return measurement{}, err
+	}
+	return measurement{sample: report.Sample{
+		report.AppPSS: float64(memory.PSS) / mib, report.AppRSS: float64(memory.RSS) / mib,
+		report.Processes: float64(len(app)), report.PSS: tree,
+	}}, nil
+}
+
 const (
 	settlePause  = 500 * time.Millisecond
 	settleMost   = 10 // pauses
 	settleWithin = 0.005
 )
 
-// settledFront reads the memory of the front until two readings agree, or for 5
-// seconds: servers give buffers back, or collect garbage, a little later.
-func settledFront(ctx context.Context, server *peers.Server) (proc.Memory, error) {
+// settled reads the memory of a tier until two readings agree, or for 5 seconds:
+// servers give buffers back, collect garbage, or finish starting a little later.
+func settled(ctx context.Context, tier func() ([]int, error)) (proc.Memory, error) {
 	var last proc.Memory
 	for range settleMost {
-		pids, err := server.Front()
+		pids, err := tier()
 		if err != nil {
 			return proc.Memory{}, err
 		}
@@ -62,7 +83,7 @@ func settledFront(ctx context.Context, server *peers.Server) (proc.Memory, error
 			return proc.Memory{}, err
 		}
 		if now.PSS == 0 {
-			return proc.Memory{}, fmt.Errorf("no process of the front was found")
+			return proc.Memory{}, fmt.Errorf("no process of this tier was found")
 		}
 		if math.Abs(float64(now.PSS-last.PSS)) < settleWithin*float64(now.PSS) {
 			return now, nil
