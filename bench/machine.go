@@ -87,12 +87,15 @@ func versions(ctx context.Context, root, hognose string) []report.Version {
 		return []string{filepath.Join(bin, "python"), "-c",
 			"import sys; from importlib.metadata import version; print(version(sys.argv[1]))", name}
 	}
-	list := []report.Version{{Name: "Go", Version: firstVersion(runtime.Version())}}
+	own, _ := exec.CommandContext(ctx, resolve(root, hognose), "version").Output()
+	list := []report.Version{
+		{Name: "hognose", Version: ownVersion(string(own))},
+		{Name: "Go", Version: firstVersion(runtime.Version())},
+	}
 	for _, one := range []struct {
 		name    string
 		command []string
 	}{
-		{"hognose", []string{resolve(root, hognose), "version"}},
 		{"nginx", []string{"nginx", "-v"}},
 		{"uWSGI", []string{"uwsgi", "--version"}},
 		{"Gunicorn", packages("gunicorn")},
@@ -107,6 +110,16 @@ func versions(ctx context.Context, root, hognose string) []report.Version {
 		list = append(list, report.Version{Name: one.name, Version: firstVersion(string(out))})
 	}
 	return list
+}
+
+// ownVersion picks the version out of what "hognose version" prints: the word
+// after the name, which may be a commit.
+func ownVersion(text string) string {
+	fields := strings.Fields(text)
+	if len(fields) < 2 || fields[0] != "hognose" {
+		return unknown
+	}
+	return fields[1]
 }
 
 // firstVersion picks the first thing that looks like a version out of a text.

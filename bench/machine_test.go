@@ -23,6 +23,19 @@ func TestMachineParsers(t *testing.T) {
 	}
 }
 
+func TestOwnVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"hognose v0.1.0 (go1.26.8 linux/amd64)\n": "v0.1.0",
+		"hognose 1a2b3c4\n":                       "1a2b3c4",
+		"hognose\n":                               unknown,
+		"":                                        unknown,
+	} {
+		if got := ownVersion(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestFirstVersion(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
