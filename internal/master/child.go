@@ -1,11 +1,11 @@
 package master
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,12 +38,29 @@ func (m *Master) start(spec childSpec, ended func(exit)) (pid int, err error) {
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: spec.owner.credential()},
 	}
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("cannot start %q: %w", spec.title, err)
+		return 0, spec.explain(err)
 	}
 	pid = cmd.Process.Pid
 	_ = cmd.Process.Release() // it only closes a descriptor: reap waits for the child
 	m.children[pid] = ended
 	return pid, nil
+}
+
+// explain says what may be behind the error of a start. Package os does not tell a directory that the child may
+// not enter from an executable that it may not run.
+func (s *childSpec) explain(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	who := "the user that runs hognose"
+	if s.owner != nil {
+		who = fmt.Sprintf("user %q", s.owner.name)
+	}
+	if errors.Is(err, unix.EACCES) && s.dir != "" {
+		return fmt.Errorf("cannot start %q in directory %q: %w; see that %s may enter it and run hognose's executable", s.title, s.dir, err, who)
+	}
+	return fmt.Errorf("cannot start %q as %s: %w", s.title, who, err)
 }
 
 // kill kills a child that has not been reaped: its pid is still its own.
@@ -52,6 +69,3 @@ func (m *Master) kill(pid int) {
 		_ = unix.Kill(pid, unix.SIGKILL) // it can only have ended already
 	}
 }
-
-// outputPatience is how long Run waits, at its end, for the last lines of children.
-const outputPatience = time.Second

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(RoleEnv) == RolePython:
 		fakeZygote()
 	case os.Getenv(fakeMasterEnv) != "":
-		fakeMaster()
+		fakeMaster(os.Getenv(fakeMasterEnv))
 	}
 	os.Exit(m.Run())
 }
@@ -137,7 +137,7 @@ func fakeFork(control *os.File, worker uint32, sock, out *os.File) {
 	}()
 }
 
-// fakeWorker answers each request with its pid. Signs: worker-die, worker-slow, stop-ignore; the request "hold" lasts as long as the file of that name.
+// fakeWorker answers each request with its pid. Signs: worker-die, worker-slow, worker-leaves-child, stop-ignore; the request "hold" lasts as long as the file of that name.
 func fakeWorker() {
 	dir, _ := os.Getwd()
 	control, queue := file(3), file(4)
@@ -145,8 +145,24 @@ func fakeWorker() {
 	if told(dir, "worker-die") {
 		syscall.Exit(7)
 	}
+	if told(dir, "worker-leaves-child") {
+		leaveChild()
+	}
 	var mu sync.Mutex
+	var latest uint32
 	streams := map[uint32]*os.File{}
+	// A request may come before the word of its front; a front of which there was word before and is no more is dead.
+	find := func(front uint32) *os.File {
+		for {
+			mu.Lock()
+			stream, gone := streams[front], front < latest
+			mu.Unlock()
+			if stream != nil || gone {
+				return stream
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
 	go func() {
 		obey(dir, "worker-slow")
 		must(wire.SendControl(control, wire.Control{Type: wire.ControlReady}))
@@ -156,9 +172,7 @@ func fakeWorker() {
 			must(err)
 			r, body, _, err := wire.ParseRequest(msg[:n])
 			must(err)
-			mu.Lock()
-			stream := streams[r.Front]
-			mu.Unlock()
+			stream := find(r.Front)
 			if string(body) == "hold" {
 				fakeBusy(r.ID)
 				obey(dir, "hold")
@@ -176,7 +190,8 @@ func fakeWorker() {
 			syscall.Exit(0)
 		case msg.Type == wire.ControlFront:
 			mu.Lock()
-			streams[uint32(msg.Arg)] = files[0]
+			latest = uint32(msg.Arg)
+			streams[latest] = files[0]
 			mu.Unlock()
 		case msg.Type == wire.ControlDrop:
 			mu.Lock()
@@ -189,6 +204,13 @@ func fakeWorker() {
 			syscall.Exit(0)
 		}
 	}
+}
+
+// leaveChild starts a process that starts another one and ends, so that this one has no parent.
+func leaveChild() {
+	out, err := exec.Command("/bin/sh", "-c", "sleep 0.01 & echo left one behind").Output()
+	must(err)
+	fmt.Printf("%s", out)
 }
 
 // fakeBusy writes into the scoreboard that the only thread of this worker works on a request.
@@ -214,14 +236,15 @@ type fakeFrontend struct {
 	active    map[string]uint64
 	queues    map[uint64]*os.File
 	waiting   map[uint64]chan string // answers, by request id
+	underWay  map[uint64]int         // requests, by generation
 	listeners map[string]net.Listener
 }
 
-// fakeFront does what a front does. Signs: front-die (at start), front-refuse (configurations), front-hold (retires), stop-hang.
+// fakeFront does what a front does. Signs: front-die and front-hang (at start), front-refuse (configurations), front-hold (retires), stop-hang.
 func fakeFront() {
 	conn, err := wire.NewConn(file(FrontFD))
 	must(err)
-	f := &fakeFrontend{conn: conn, active: map[string]uint64{}, queues: map[uint64]*os.File{}, waiting: map[uint64]chan string{}, listeners: map[string]net.Listener{}}
+	f := &fakeFrontend{conn: conn, active: map[string]uint64{}, queues: map[uint64]*os.File{}, waiting: map[uint64]chan string{}, underWay: map[uint64]int{}, listeners: map[string]net.Listener{}}
 	for {
 		msg, files, err := conn.Recv()
 		if err != nil {
@@ -279,6 +302,7 @@ func (f *fakeFrontend) configure(msg *wire.Message) {
 	if told(f.dir, "front-die") {
 		syscall.Exit(5)
 	}
+	obey(f.dir, "front-hang")
 	answer := &wire.Message{Type: wire.MsgApplied, Generation: msg.Generation}
 	if told(f.dir, "front-refuse") {
 		answer.Error = "routes make no sense"
@@ -292,7 +316,16 @@ func (f *fakeFrontend) configure(msg *wire.Message) {
 
 func (f *fakeFrontend) retire(msg *wire.Message) {
 	obey(f.dir, "front-hold")
+	for f.busy(msg.Generation) {
+		time.Sleep(time.Millisecond)
+	}
 	must(f.conn.Send(&wire.Message{Type: wire.MsgRetired, App: msg.App, Generation: msg.Generation}))
+}
+
+func (f *fakeFrontend) busy(generation uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.underWay[generation] > 0
 }
 
 func (f *fakeFrontend) listen(keys []string, files []*os.File) {
@@ -346,8 +379,15 @@ func (f *fakeFrontend) request(app, request string) string {
 	f.lastID++
 	id, answer := f.lastID, make(chan string, 1)
 	f.waiting[id] = answer
-	queue := f.queues[f.active[app]]
+	generation := f.active[app]
+	queue := f.queues[generation]
+	f.underWay[generation]++
 	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.underWay[generation]--
+	}()
 	if queue == nil {
 		return "no such app"
 	}

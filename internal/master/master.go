@@ -118,7 +118,7 @@ func (m *Master) Run(signals <-chan os.Signal) error {
 			m.signal(sig)
 		}
 	}
-	m.release()
+	m.release(signals)
 	return m.err
 }
 

@@ -53,6 +53,12 @@ func (m *Master) reapStrangers() {
 	}
 }
 
+// hasChildren reports whether there are children, dead or alive.
+func hasChildren() bool {
+	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return !errors.Is(err, unix.ECHILD)
+}
+
 // siginfoPID returns si_pid, which package unix does not name: it comes first in a union that is aligned like a pointer.
 func siginfoPID(info *unix.Siginfo) int {
 	const header = 3 * unsafe.Sizeof(int32(0))

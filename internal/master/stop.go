@@ -51,6 +51,9 @@ const (
 	leastGrace = 3 * time.Second
 )
 
+// lingerPatience is how long Run waits, at its end, for what it knows nothing of.
+const lingerPatience = time.Second
+
 // stop ends the tree in order: no new connections; the front finishes what it can; then the workers stop, which have
 // nothing to do any more; what is left at the deadline is killed.
 func (m *Master) stop(sig os.Signal) {
@@ -133,18 +136,9 @@ func (m *Master) finishStop() {
 	}
 }
 
-// release gives back what Run has taken. The last lines of the children are waited for, a little: a traceback may be among them.
-func (m *Master) release() {
-	late := time.After(outputPatience)
-	for len(m.pumps) > 0 {
-		select {
-		case event := <-m.events:
-			event()
-			continue
-		case <-late:
-		}
-		break
-	}
+// release gives back what Run has taken.
+func (m *Master) release(signals <-chan os.Signal) {
+	m.linger(signals)
 	close(m.done)
 	for r := range m.pumps {
 		r.Close()
@@ -154,7 +148,6 @@ func (m *Master) release() {
 	m.closeSockets()
 	m.inherited.Close()
 	m.goroutines.Wait()
-	m.reap()
 	m.dropPID()
 	if m.err == nil {
 		m.log.Info().Msg("stopped")
@@ -164,5 +157,21 @@ func (m *Master) release() {
 	}
 	if m.errlog != nil {
 		_ = m.errlog.Close()
+	}
+}
+
+// linger waits a little for the last lines of children, a traceback may be among them, and for the end of processes that
+// nobody has told us of: a worker whose zygote died before it could, or what an application has left behind.
+func (m *Master) linger(signals <-chan os.Signal) {
+	late := time.After(lingerPatience)
+	for len(m.pumps) > 0 || hasChildren() {
+		select {
+		case event := <-m.events:
+			event()
+		case sig := <-signals:
+			m.signal(sig)
+		case <-late:
+			return
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,22 +79,35 @@ func newTree(t *testing.T, toml string) *tree {
 		}
 	}
 	tr.configure(toml)
-	tr.m = New(Options{
+	opt := testOptions(tr.dir, func() string { return *tr.config.Load() })
+	load, prepare := opt.Load, opt.Prepare
+	opt.Load = func() (*config.Config, error) {
+		if err := tr.loadErr.Load(); err != nil {
+			return nil, *err
+		}
+		return load()
+	}
+	opt.Prepare = func(app *config.App, as *syscall.Credential) (Launch, error) {
+		if err := tr.prepare.Load(); err != nil {
+			return Launch{}, *err
+		}
+		return prepare(app, as)
+	}
+	tr.m = New(opt)
+	return tr
+}
+
+// testOptions are the options of a master whose configuration toml returns.
+func testOptions(dir string, toml func() string) Options {
+	return Options{
 		Version: "test",
 		Load: func() (*config.Config, error) {
-			if err := tr.loadErr.Load(); err != nil {
-				return nil, *err
-			}
-			return config.Parse(filepath.Join(tr.dir, "hognose.toml"), []byte(*tr.config.Load()))
+			return config.Parse(filepath.Join(dir, "hognose.toml"), []byte(toml()))
 		},
 		Prepare: func(*config.App, *syscall.Credential) (Launch, error) {
-			if err := tr.prepare.Load(); err != nil {
-				return Launch{}, *err
-			}
 			return Launch{Settings: func() (*os.File, error) { return os.Open(os.DevNull) }}, nil
 		},
-	})
-	return tr
+	}
 }
 
 // configure sets what the next load gives.
@@ -109,6 +123,12 @@ func start(t *testing.T, toml string) *tree {
 	tr.run()
 	tr.waitState(stateServing)
 	return tr
+}
+
+// useFakeClock makes time stand still until the test moves it. Call it before run.
+func (tr *tree) useFakeClock() {
+	tr.clock = &fakeClock{time: time.Unix(1_000_000, 0)}
+	tr.m.clock = tr.clock.clock()
 }
 
 func (tr *tree) run() {
@@ -317,12 +337,22 @@ func (tr *tree) kill(pid int) {
 func (tr *tree) answers(app string, pids ...int) {
 	tr.t.Helper()
 	got := tr.ask(app)
-	for _, pid := range pids {
-		if got == strconv.Itoa(pid) {
-			return
-		}
+	if pid, _ := strconv.Atoi(got); !slices.Contains(pids, pid) {
+		tr.t.Errorf("app %s answers %q; want one of the pids %v", app, got, pids)
 	}
-	tr.t.Errorf("app %s answers %q; want one of the pids %v", app, got, pids)
+}
+
+// moved waits until a request is answered by one of the pids, and checks that no other answers any more. The front
+// may be a moment behind the master.
+func (tr *tree) moved(app string, pids ...int) {
+	tr.t.Helper()
+	eventually(tr.t, "the new workers of app "+app+" answer", func() bool {
+		got, _ := strconv.Atoi(tr.ask(app))
+		return slices.Contains(pids, got)
+	})
+	for range 5 {
+		tr.answers(app, pids...)
+	}
 }
 
 // reload sends SIGHUP and waits until n reloads have been done, or failed.
