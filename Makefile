@@ -4,11 +4,14 @@
 PYTHON ?= python3
 export PYTHON
 
+# What "hognose version" says. Without a repository, the Go toolchain's own record counts.
+VERSION = $(shell [ ! -e .git ] || git describe --tags --always --dirty 2>/dev/null)
+
 .PHONY: build run test bench clean
 
 build:
 	@.ci/need go cc
-	go build -trimpath -o bin/hognose ./cmd/hognose
+	go build -trimpath -ldflags '-X main.linked=$(VERSION)' -o bin/hognose ./cmd/hognose
 
 run: build
 	@examples/prepare.sh

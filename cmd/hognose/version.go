@@ -27,26 +27,39 @@ func version(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// versionText is the version of the module, or the revision of the sources, as the Go toolchain recorded it.
+// linked is the version that the Makefile has the linker put in: "git describe" knows tags, and the toolchain's
+// own record of the sources may be switched off (-buildvcs=false). Nothing else sets it.
+var linked string
+
+// versionText is how the binary names itself.
 func versionText() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		info = &debug.BuildInfo{}
+	}
+	return versionOf(linked, info)
+}
+
+// versionOf takes the best name that there is: the linked one, the version of the module, or the revision of the
+// sources. Without any of them it is a development build.
+func versionOf(linked string, info *debug.BuildInfo) string {
+	if linked != "" {
+		return linked
 	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return v
 	}
-	revision, dirty := "", ""
+	revision, modified := "", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
 			revision = s.Value[:min(12, len(s.Value))]
 		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "-modified"
+			modified = "-dirty"
 		}
 	}
 	if revision == "" {
-		return "unknown"
+		return "devel"
 	}
-	return revision + dirty
+	return revision + modified
 }
