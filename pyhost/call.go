@@ -23,9 +23,9 @@ const (
 	callDone                     // the last frame came, or the call failed
 )
 
-// responseMemory is how much of a response is kept in memory before a file is used
-// (nginx: uwsgi_buffers, 8 of 8k).
-const responseMemory = 64 << 10
+// slowMemory is how much of a response is kept in memory for a slow reader before a file is
+// used (nginx: uwsgi_buffers, 8 of 8k). Until a reader is known to be slow, memory holds what its worker may send: a window.
+const slowMemory = 64 << 10
 
 // call is one request on its way. The table's lock Pool.mu guards id, gen, state, attempts, abandoned
 // and the times; mu guards the response, which the stream's reader writes and
@@ -65,6 +65,9 @@ type call struct {
 	fin     bool
 	err     error
 	unacked uint32 // body bytes received and not granted again
+	slow    bool   // the reader does not keep up: the spool has a file
+	taken   int64  // bytes that the reader took
+	seen    int64  // taken, at the last tick
 	parsed  wire.Head
 	frange  exchange.FileRange
 	began   bool // the head was handed to the client's side: no replay any more
@@ -83,14 +86,27 @@ func newCall(p *Pool, ex *exchange.Exchange, opt *Options) *call {
 	return c
 }
 
-// resetSpool empties the spool, with the limits of the location.
+// resetSpool empties the spool, which begins in memory.
 func (c *call) resetSpool() {
-	disk := c.opt.MaxTempFileSize
-	if !c.opt.Buffering {
-		disk = 0
-	}
 	c.spool.Close()
-	c.spool.Reset(responseMemory, disk, c.pool.config.Load().TempPath)
+	c.spool.Reset(wire.Window, 0, "")
+	c.slow, c.taken, c.seen = false, 0, 0
+}
+
+// judge looks, between two ticks, whether the reader keeps up. One that left half a window untouched for a
+// whole tick is slow: what it has not taken goes to a file from now on, and the worker is let go.
+func (c *call) judge() {
+	c.mu.Lock()
+	if !c.slow && c.opt.Buffering && c.opt.MaxTempFileSize > 0 && c.taken == c.seen && c.spool.Len() >= wire.Window/2 {
+		c.slow = true
+		c.spool.Spill(slowMemory, c.opt.MaxTempFileSize, c.pool.config.Load().TempPath)
+	}
+	c.seen = c.taken
+	w, id, grant := c.grant()
+	c.mu.Unlock()
+	if grant > 0 {
+		w.note(wire.NoteWindow, grant, id)
+	}
 }
 
 // recycle gives the memory of a call back that is no longer in the table.
@@ -212,6 +228,7 @@ func (c *call) Next() (p []byte, more bool, err error) {
 		p, err = c.spool.Next()
 		if p != nil || err != nil {
 			more = c.spool.Len() > 0 || c.fin
+			c.taken += int64(len(p))
 			w, id, grant := c.grant()
 			c.mu.Unlock()
 			if grant > 0 {
@@ -231,12 +248,17 @@ func (c *call) Next() (p []byte, more bool, err error) {
 	}
 }
 
-// grant says how much more the worker may send; mu is held. It waits until half the window is due, so that notes stay few.
+// grant says how much more the worker may send; mu is held: as much as the reader took or a file keeps. It
+// waits until half the window is due, so that notes stay few.
 func (c *call) grant() (w *worker, id uint64, n uint32) {
-	if c.unacked < wire.Window/2 || c.fin || c.worker == nil || c.spool.Full() {
+	n = c.unacked
+	if !c.slow || c.spool.Full() {
+		n -= min(n, uint32(min(c.spool.Len(), wire.Window)))
+	}
+	if n < wire.Window/2 || c.fin || c.worker == nil {
 		return nil, 0, 0
 	}
-	n, c.unacked = c.unacked, 0
+	c.unacked -= n
 	return c.worker, c.id, n
 }
 

@@ -2,6 +2,7 @@ package pyhost
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -56,6 +57,63 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestSlowReader: a worker is let go although nobody reads what it sends.
+func TestSlowReader(t *testing.T) {
+	p, _ := newPool(t, Config{TempPath: t.TempDir()})
+	a := newFakeApp(t, p, 1, 1)
+	w := a.worker(0)
+	p.Activate(1)
+	ex := &exchange.Exchange{Method: []byte("GET"), Path: []byte("/")}
+	done := make(chan error, 1)
+	go func() { done <- p.Handler(Options{Buffering: true, MaxTempFileSize: 1 << 30})(ex) }()
+	g := w.receive()
+	want := bytes.Repeat([]byte("0123456789abcdef"), 64<<10) // 1 MiB
+	sendAll(t, w, g.ID, want)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for {
+		b, _, err := ex.Response.Stream.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, b...)
+	}
+	ex.Response.Release()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes came, or others; want %d", len(got), len(want))
+	}
+}
+
+// sendAll sends a streamed response, as fast as the front allows.
+func sendAll(t *testing.T, w *fakeWorker, id uint64, want []byte) {
+	t.Helper()
+	w.send(wire.Frame{ID: id, Flags: wire.FrameHead, Head: head(200)})
+	credit := wire.Window
+	for rest := want; len(rest) > 0; {
+		n := min(credit, wire.MaxFrame, len(rest))
+		if n == 0 {
+			typ, count, noted := w.note()
+			if typ != wire.NoteWindow || noted != id {
+				t.Fatalf("note %d for %#x; want a window for %#x", typ, noted, id)
+			}
+			credit += int(count)
+			continue
+		}
+		f := wire.Frame{ID: id, Body: rest[:n]}
+		rest = rest[n:]
+		credit -= n
+		if len(rest) == 0 {
+			f.Flags = wire.FrameFin
+		}
+		w.send(f)
+	}
+}
+
 // TestWindow lets a worker send as much as it may: the front grants more only as it can keep it.
 func TestWindow(t *testing.T) {
 	for _, buffering := range []bool{true, false} {
@@ -66,26 +124,7 @@ func TestWindow(t *testing.T) {
 		c := request(p, "GET", nil, 0, Options{Buffering: buffering, MaxTempFileSize: 1 << 30})
 		g := w.receive()
 		want := bytes.Repeat([]byte("0123456789abcdef"), 256<<10) // 4 MiB
-		w.send(wire.Frame{ID: g.ID, Flags: wire.FrameHead, Head: head(200)})
-		credit := wire.Window
-		for rest := want; len(rest) > 0; {
-			n := min(credit, wire.MaxFrame, len(rest))
-			if n == 0 {
-				typ, count, id := w.note()
-				if typ != wire.NoteWindow || id != g.ID {
-					t.Fatalf("note %d for %#x; want a window for %#x", typ, id, g.ID)
-				}
-				credit += int(count)
-				continue
-			}
-			f := wire.Frame{ID: g.ID, Body: rest[:n]}
-			rest = rest[n:]
-			credit -= n
-			if len(rest) == 0 {
-				f.Flags = wire.FrameFin
-			}
-			w.send(f)
-		}
+		sendAll(t, w, g.ID, want)
 		if r := wait(t, c); r.body != string(want) || r.ended != nil {
 			t.Errorf("buffering %v: %d bytes came, %v; want %d", buffering, len(r.body), r.ended, len(want))
 		}

@@ -85,6 +85,7 @@ func (p *Pool) tick() {
 			return
 		case <-t.C:
 			p.check()
+			p.judgeReaders()
 		}
 	}
 }
@@ -111,6 +112,29 @@ func (p *Pool) check() {
 	p.refill()
 }
 
+// judgeReaders finds the slow readers among those whose response has begun. Their spools may write to a
+// disk: not under the lock of all requests.
+func (p *Pool) judgeReaders() {
+	p.mu.Lock()
+	var begun []*call
+	for _, c := range p.calls {
+		if c != nil && c.state == callBegun && !c.abandoned {
+			c.users++
+			begun = append(begun, c)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range begun {
+		c.judge()
+	}
+	p.mu.Lock()
+	for _, c := range begun {
+		c.users--
+		p.drop(c)
+	}
+	p.mu.Unlock()
+}
+
 // expireWaiting refuses those who have waited too long. mu is held.
 func (p *Pool) expireWaiting(cfg *Config, now int64) {
 	for cfg.QueueTimeout > 0 && p.waiting.len() > 0 && now-p.waiting.peek().since > int64(cfg.QueueTimeout) {
@@ -122,7 +146,8 @@ func (p *Pool) expireWaiting(cfg *Config, now int64) {
 	}
 }
 
-// expireSilent ends the wait for workers that say nothing, and for clients that have left meanwhile. mu is held.
+// expireSilent ends the wait for workers that say nothing, and for clients that have left
+// meanwhile. mu is held.
 func (p *Pool) expireSilent(now int64) {
 	p.ticks++
 	askGone := p.ticks%goneTicks == 0

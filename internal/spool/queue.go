@@ -36,6 +36,20 @@ func (q *Queue) Reset(memory int, disk int64, dir string) {
 	*q = Queue{memory: memory, disk: disk, dir: dir, mem: mem[:0], out: out[:0]}
 }
 
+// Spill lowers the limit of memory and moves what exceeds it to a file, which later bytes
+// use too: for a reader that turned out to be slow. disk is the limit of the file.
+func (q *Queue) Spill(memory int, disk int64, dir string) {
+	if q.disk > 0 || disk <= 0 {
+		return
+	}
+	q.memory, q.disk, q.dir = memory, disk, dir
+	if len(q.mem) > memory {
+		rest := q.mem[memory:]
+		q.mem = append(make([]byte, 0, memory), q.mem[:memory]...)
+		q.Write(rest)
+	}
+}
+
 // Write appends p.
 func (q *Queue) Write(p []byte) {
 	switch {
