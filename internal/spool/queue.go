@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
 // Queue is a first-in first-out spool of bytes for one response. Bytes stay in memory up to
@@ -25,15 +26,41 @@ type Queue struct {
 
 // Reset makes the queue empty with the given limits, keeping its memory when that is small.
 func (q *Queue) Reset(memory int, disk int64, dir string) {
-	const keep = 16 << 10
-	mem, out := q.mem, q.out
-	if cap(mem) > keep {
-		mem = nil
-	}
-	if cap(out) > keep {
-		out = nil
-	}
+	mem, out := release(q.mem), release(q.out)
 	*q = Queue{memory: memory, disk: disk, dir: dir, mem: mem[:0], out: out[:0]}
+}
+
+// Most responses fit into smallBlock bytes, which a queue keeps. Larger ones share blocks of largeBlock,
+// so that a large response costs neither growing step by step nor garbage.
+const (
+	smallBlock = 16 << 10
+	largeBlock = 256 << 10
+)
+
+var largeBlocks = sync.Pool{New: func() any { return new([largeBlock]byte) }}
+
+// release empties b and gives it back when it is not small; it returns what is left to the queue.
+func release(b []byte) []byte {
+	switch {
+	case cap(b) == largeBlock:
+		largeBlocks.Put((*[largeBlock]byte)(b[:largeBlock]))
+		return nil
+	case cap(b) > smallBlock:
+		return nil
+	}
+	return b[:0]
+}
+
+// extend appends p to b, going over to a large block when b is not small any more.
+func extend(b, p []byte) []byte {
+	n := len(b) + len(p)
+	if n <= cap(b) || n <= smallBlock || n > largeBlock {
+		return append(b, p...)
+	}
+	block := largeBlocks.Get().(*[largeBlock]byte)
+	n = copy(block[:], b)
+	release(b)
+	return append(block[:n], p...)
 }
 
 // Spill lowers the limit of memory and moves what exceeds it to a file, which later bytes
@@ -44,9 +71,10 @@ func (q *Queue) Spill(memory int, disk int64, dir string) {
 	}
 	q.memory, q.disk, q.dir = memory, disk, dir
 	if len(q.mem) > memory {
-		rest := q.mem[memory:]
-		q.mem = append(make([]byte, 0, memory), q.mem[:memory]...)
-		q.Write(rest)
+		all := q.mem
+		q.mem = append(make([]byte, 0, memory), all[:memory]...)
+		q.Write(all[memory:])
+		release(all)
 	}
 }
 
@@ -54,9 +82,9 @@ func (q *Queue) Spill(memory int, disk int64, dir string) {
 func (q *Queue) Write(p []byte) {
 	switch {
 	case len(q.tail) > 0 || q.broken != nil && q.read < q.write:
-		q.tail = append(q.tail, p...)
+		q.tail = extend(q.tail, p)
 	case q.broken != nil || q.disk == 0 || q.read == q.write && len(q.mem)+len(p) <= q.memory:
-		q.mem = append(q.mem, p...)
+		q.mem = extend(q.mem, p)
 	default:
 		q.writeFile(p)
 	}
@@ -87,7 +115,7 @@ func (q *Queue) Next() ([]byte, error) {
 		return q.out, nil
 	}
 	if q.read == q.write {
-		q.mem, q.tail = q.tail, nil
+		q.mem, q.tail = q.tail, q.mem[:0]
 		if len(q.mem) == 0 {
 			return nil, nil
 		}
@@ -139,8 +167,9 @@ func (q *Queue) Take() ([]byte, bool) {
 	return q.out, true
 }
 
-// Close closes the file.
+// Close closes the file and gives memory back. What Next and Take returned is invalid then.
 func (q *Queue) Close() error {
+	q.mem, q.out, q.tail = release(q.mem), release(q.out), release(q.tail)
 	f := q.file
 	q.file = nil
 	if f == nil {

@@ -84,6 +84,9 @@ func TestQueue(t *testing.T) {
 				at += n
 				continue
 			}
+			if rnd.IntN(20) == 0 {
+				q.Spill(rnd.IntN(2000), 4000, t.TempDir())
+			}
 			p, err := q.Next()
 			if err != nil {
 				t.Fatal(err)
