@@ -252,8 +252,8 @@ static Py_ssize_t fill(struct hg_environ *e, PyObject *dict, const struct hg_mes
 	return n;
 }
 
-PyObject *hg_environ_build(struct hg_environ *e, const struct hg_message *m, PyObject *input,
-        struct hg_request_line *line, const char **error)
+PyObject *hg_environ_build(
+        struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error)
 {
 	bool https = false;
 	*error = NULL;
@@ -262,8 +262,7 @@ PyObject *hg_environ_build(struct hg_environ *e, const struct hg_message *m, PyO
 	if (!dict)
 		return NULL;
 	Py_ssize_t n = fill(e, dict, m, line, &https, error);
-	if (n < 0 || (https && py.PyDict_SetItem(dict, e->name_scheme, e->https) < 0) ||
-	        py.PyDict_SetItem(dict, e->name_input, input) < 0)
+	if (n < 0 || (https && py.PyDict_SetItem(dict, e->name_scheme, e->https) < 0))
 		goto fail;
 	/* One entry for each variable, or a key came twice or was one of ours. */
 	if (py.PyDict_Size(dict) != e->base_size + n) {
@@ -274,4 +273,9 @@ PyObject *hg_environ_build(struct hg_environ *e, const struct hg_message *m, PyO
 fail:
 	py.Py_DecRef(dict);
 	return NULL;
+}
+
+int hg_environ_set_input(struct hg_environ *e, PyObject *environ, PyObject *input)
+{
+	return py.PyDict_SetItem(environ, e->name_input, input);
 }

@@ -128,6 +128,8 @@ type tree struct {
 	mail    chan wire.Control // from the zygote; closed when it has gone
 	exited  chan error        // of the zygote
 
+	workers []*process // all that were forked
+
 	mu sync.Mutex
 	id uint64
 }
@@ -247,6 +249,7 @@ func (tr *tree) fork(n int) *process {
 	far.Close()
 	log.Close()
 	p := &process{tr: tr, number: n, control: near}
+	tr.workers = append(tr.workers, p)
 	p.pid = int(tr.expect(wire.ControlForked).Arg)
 	tr.t.Cleanup(func() { near.Close() })
 	ready := make(chan wire.Control, 1)
@@ -348,6 +351,13 @@ func (f *front) expect(id uint64) *response {
 		f.responses[id] = r
 	}
 	return r
+}
+
+// forget drops what is known of a response that has ended.
+func (f *front) forget(id uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.responses, id)
 }
 
 func (f *front) take(fr wire.Frame) {
@@ -548,6 +558,18 @@ func waitExit(t testing.TB, pid int) {
 		}
 	}
 	t.Fatalf("process %d lives on", pid)
+}
+
+// poll waits until done says so.
+func poll(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain until %s", patience, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func check(t testing.TB, err error) {

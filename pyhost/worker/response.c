@@ -12,10 +12,10 @@
 /* The most frames that are handed to the kernel in one call. */
 #define BATCH 8
 
-void hg_response_begin(struct hg_response *r, bool only_head)
+void hg_response_begin(struct hg_response *r)
 {
 	unsigned char *data = r->head.data;
-	*r = (struct hg_response){.head = {.data = data, .content_length = -1}, .only_head = only_head};
+	*r = (struct hg_response){.head = {.data = data, .content_length = -1}};
 }
 
 static bool gone(struct hg_thread *t)

@@ -33,7 +33,7 @@ enum hg_step {
 };
 
 /* Begins the response of a new request. */
-void hg_response_begin(struct hg_response *r, bool only_head);
+void hg_response_begin(struct hg_response *r);
 
 /* Sends n bytes of body, and the head before the first of them. `last` says that nothing follows: then n may be 0, and
  * the response ends. p must stay valid while the GIL is released. GIL held; released only while waiting. */

@@ -13,12 +13,36 @@
 /* How long a request waits for the stream of its front. */
 #define FIND_SECONDS 1
 
+/* How many fronts that have gone are remembered. */
+#define GONE 64
+
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* a stream was added */
 	struct hg_stream *list[HG_STREAMS];
 	int n;
+	/* Fronts that have gone, or that were waited for in vain: what they left in the queue is not worth another
+	 * wait. A ring; 0 is no front. */
+	uint32_t gone[GONE];
+	unsigned gone_at;
 } table = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static bool is_gone(uint32_t front)
+{
+	for (int i = 0; i < GONE; i++)
+		if (table.gone[i] == front && front)
+			return true;
+	return false;
+}
+
+static void set_gone(uint32_t front, bool gone)
+{
+	if (gone && !is_gone(front))
+		table.gone[table.gone_at++ % GONE] = front;
+	for (int i = 0; i < GONE && !gone; i++)
+		if (table.gone[i] == front)
+			table.gone[i] = 0;
+}
 
 void hg_stream_release(struct hg_stream *s)
 {
@@ -36,27 +60,38 @@ static void kill_stream(struct hg_stream *s)
 	shutdown(s->fd, SHUT_RDWR);
 }
 
-void hg_stream_drop(uint32_t front)
+/* Takes the stream of a front out of the table; NULL if there is none. */
+static struct hg_stream *remove_locked(uint32_t front)
 {
-	struct hg_stream *s = NULL;
-	pthread_mutex_lock(&table.lock);
 	for (int i = 0; i < table.n; i++) {
-		if (table.list[i]->front != front)
+		struct hg_stream *s = table.list[i];
+		if (s->front != front)
 			continue;
-		s = table.list[i];
 		table.list[i] = table.list[--table.n];
-		break;
+		return s;
 	}
-	pthread_mutex_unlock(&table.lock);
+	return NULL;
+}
+
+static void discard(struct hg_stream *s)
+{
 	if (!s)
 		return;
 	kill_stream(s);
 	hg_stream_release(s);
 }
 
+void hg_stream_drop(uint32_t front)
+{
+	pthread_mutex_lock(&table.lock);
+	struct hg_stream *s = remove_locked(front);
+	set_gone(front, true);
+	pthread_mutex_unlock(&table.lock);
+	discard(s);
+}
+
 void hg_stream_add(uint32_t front, int fd)
 {
-	hg_stream_drop(front);
 	struct hg_stream *s = calloc(1, sizeof *s);
 	if (!s) {
 		close(fd);
@@ -68,11 +103,15 @@ void hg_stream_add(uint32_t front, int fd)
 	pthread_mutex_init(&s->lock, NULL);
 
 	pthread_mutex_lock(&table.lock);
+	struct hg_stream *old = remove_locked(front);
 	bool full = table.n == HG_STREAMS;
-	if (!full)
+	if (!full) {
 		table.list[table.n++] = s;
+		set_gone(front, false);
+	}
 	pthread_cond_broadcast(&table.changed);
 	pthread_mutex_unlock(&table.lock);
+	discard(old);
 	if (full) {
 		hg_log("dropped the stream of front %u: there are %d already", front, HG_STREAMS);
 		hg_stream_release(s);
@@ -120,18 +159,27 @@ static struct hg_stream *find_locked(uint32_t front)
 	return NULL;
 }
 
-struct hg_stream *hg_stream_find(uint32_t front)
+static struct hg_stream *wait_locked(uint32_t front)
 {
 	struct timespec deadline;
+	struct hg_stream *s = NULL;
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += FIND_SECONDS;
+	while (!s && !is_gone(front) &&
+	        pthread_cond_clockwait(&table.changed, &table.lock, CLOCK_MONOTONIC, &deadline) != ETIMEDOUT)
+		s = find_locked(front);
+	if (!s)
+		set_gone(front, true);
+	return s;
+}
+
+struct hg_stream *hg_stream_find(uint32_t front)
+{
 	PyThreadState *state = py.PyEval_SaveThread();
 	pthread_mutex_lock(&table.lock);
 	struct hg_stream *s = find_locked(front);
-	if (!s) {
-		clock_gettime(CLOCK_REALTIME, &deadline);
-		deadline.tv_sec += FIND_SECONDS;
-	}
-	while (!s && pthread_cond_timedwait(&table.changed, &table.lock, &deadline) != ETIMEDOUT)
-		s = find_locked(front);
+	if (!s)
+		s = wait_locked(front);
 	pthread_mutex_unlock(&table.lock);
 	py.PyEval_RestoreThread(state);
 	return s;

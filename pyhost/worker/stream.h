@@ -44,7 +44,7 @@ int hg_stream_list(struct hg_stream **list, int max);
 bool hg_stream_notes(struct hg_stream *s, void (*note)(const struct hg_stream *s, const struct hg_note *n));
 
 /* Returns the stream of a front, a new reference, or NULL. GIL held; it is released to wait for a stream that may be on
- * its way, up to a second. */
+ * its way, up to a second, once for each front. */
 struct hg_stream *hg_stream_find(uint32_t front);
 
 /* Gives a reference back. */

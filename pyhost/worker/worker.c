@@ -76,7 +76,13 @@ void hg_worker_forget(void)
 
 /* ---- receiving ------------------------------------------------------------------ */
 
-enum received { RECEIVED, RECEIVED_JUNK, RECEIVED_NOTHING, RECEIVED_END };
+enum received {
+	RECEIVED,
+	RECEIVED_JUNK,
+	RECEIVED_NOTHING,
+	RECEIVED_SIGNAL, /* a signal handler of the application has raised: an exception is set */
+	RECEIVED_END,
+};
 
 /* Sleeps in recvmsg without the GIL. */
 static ssize_t receive_blocking(struct msghdr *msg)
@@ -121,6 +127,9 @@ static enum received receive(struct hg_thread *t, int *body_fd)
 
 	ssize_t n = recvmsg(hg_worker.queue, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && errno == EAGAIN) {
+		/* Before the sleep: a signal that came in the meantime will not interrupt that. */
+		if (py.PyErr_CheckSignals() < 0)
+			return RECEIVED_SIGNAL;
 		msg.msg_controllen = sizeof control.data;
 		n = receive_blocking(&msg);
 	}
@@ -159,7 +168,8 @@ static bool choose_stream(struct hg_thread *t)
 	t->stream = hg_stream_find(front);
 	if (t->stream)
 		return true;
-	hg_log("dropped request %llu: front %u is unknown", (unsigned long long)t->message.header.id, front);
+	hg_log("dropped request %llu: front %u has gone or is unknown", (unsigned long long)t->message.header.id,
+	        front);
 	return false;
 }
 
@@ -193,7 +203,7 @@ static void refuse_request(struct hg_thread *t)
 	if (t->message.header.magic != HG_REQUEST_MAGIC || !choose_stream(t))
 		return;
 	open_window(t);
-	hg_response_begin(&t->response, false);
+	hg_response_begin(&t->response);
 	hg_response_abort(t);
 	hg_slot_state(t->slot, HG_SLOT_IDLE);
 }
@@ -222,6 +232,7 @@ static int start_thread(struct hg_thread *t)
 
 static void end_thread(struct hg_thread *t)
 {
+	hg_slot_state(t->slot, HG_SLOT_EMPTY);
 	pthread_mutex_lock(&t->lock);
 	atomic_store(&t->running, false);
 	pthread_mutex_unlock(&t->lock);
@@ -230,12 +241,10 @@ static void end_thread(struct hg_thread *t)
 	t->stream = NULL;
 }
 
-/* A signal handler of the application may have raised. SystemExit ends the worker, as it ends any program. Returns -1
- * for that. */
-static int check_signals(void)
+/* A signal handler of the application has raised between requests. SystemExit ends the worker, as it ends any program:
+ * -1 is returned with it. Others are logged. */
+static int handle_signal_error(void)
 {
-	if (py.PyErr_CheckSignals() == 0)
-		return 0;
 	if (py.PyErr_ExceptionMatches(HG_PY_EXC(SystemExit))) {
 		hg_worker_stop();
 		return -1;
@@ -254,7 +263,9 @@ int hg_worker_serve(unsigned index)
 			serve_request(t, body_fd);
 			break;
 		case RECEIVED_NOTHING:
-			rc = check_signals();
+			break;
+		case RECEIVED_SIGNAL:
+			rc = handle_signal_error();
 			break;
 		case RECEIVED_JUNK:
 			refuse_request(t);

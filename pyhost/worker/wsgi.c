@@ -414,22 +414,38 @@ static PyObject *new_start_response(struct hg_thread *t)
 	return start;
 }
 
-void hg_wsgi_run(struct hg_thread *t, int body_fd)
+/* Returns the environ, a new reference, with *input, another one, in it. On failure it has told the front and the log,
+ * and returns NULL. Takes body_fd over. */
+static PyObject *make_environ(struct hg_thread *t, int body_fd, PyObject **input)
 {
 	const char *error = NULL;
-	t->line = (struct hg_request_line){.method = "", .uri = ""};
-	hg_response_begin(&t->response, false);
-	PyObject *input = open_input(&t->message, body_fd);
-	PyObject *environ = input ? hg_environ_build(t->environ, &t->message, input, &t->line, &error) : NULL;
-	PyObject *start = environ ? new_start_response(t) : NULL;
-	if (start) {
-		t->response.only_head = t->line.method_len == 4 && !memcmp(t->line.method, "HEAD", 4);
-		run_application(t, environ, start);
-	} else if (error) {
+	PyObject *environ = hg_environ_build(t->environ, &t->message, &t->line, &error);
+	if (!environ && body_fd >= 0)
+		close(body_fd);
+	*input = environ ? open_input(&t->message, body_fd) : NULL;
+	if (*input && hg_environ_set_input(t->environ, environ, *input) == 0)
+		return environ;
+	if (error) {
 		hg_log("dropped a queue message: %s", error);
 		hg_response_abort(t);
 	} else {
 		fail(t, "cannot make the environ");
+	}
+	py.Py_DecRef(environ);
+	return NULL;
+}
+
+void hg_wsgi_run(struct hg_thread *t, int body_fd)
+{
+	PyObject *input;
+	hg_response_begin(&t->response);
+	PyObject *environ = make_environ(t, body_fd, &input);
+	PyObject *start = environ ? new_start_response(t) : NULL;
+	if (start) {
+		t->response.only_head = t->line.method_len == 4 && !memcmp(t->line.method, "HEAD", 4);
+		run_application(t, environ, start);
+	} else if (environ) {
+		fail(t, "cannot make start_response");
 	}
 	t->serial = 0;
 	py.Py_DecRef(start);

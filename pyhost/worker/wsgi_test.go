@@ -328,7 +328,8 @@ func environs(t *testing.T, tr *tree, front *front) {
 	if r := front.do(tr, get("/forks")); r.body() != "child ended with 0" {
 		t.Errorf("fork in a request: got %v", r)
 	}
-	if s := tr.board.Slot(0, 0); s.State != wire.SlotIdle && s.State != wire.SlotClosing {
-		t.Errorf("slot is %+v", s)
-	}
+	poll(t, "the slot is idle, and its parent's", func() bool {
+		s := tr.board.Slot(0, 0)
+		return s.State == wire.SlotIdle && int(s.PID) == tr.workers[0].pid && s.Requests >= 600
+	})
 }

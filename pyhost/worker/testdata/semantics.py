@@ -1,5 +1,6 @@
 """One application for the table of wsgi_test.go: PATH_INFO names the function that answers."""
 
+import gc
 import gzip
 import io
 import json
@@ -319,6 +320,13 @@ def bad(environ, start_response):
     return [text.encode("ascii", "backslashreplace")]
 
 
+def blocks(environ, start_response):
+    """Tells how many memory blocks and descriptors there are."""
+    gc.collect()
+    start_response("200 OK", PLAIN)
+    return [b"%d %d" % (sys.getallocatedblocks(), len(os.listdir("/proc/self/fd")))]
+
+
 def environ_json(environ, start_response):
     start_response("200 OK", PLAIN)
     plain = {k: v for k, v in environ.items() if isinstance(v, (str, bool, int, tuple))}
@@ -383,7 +391,7 @@ def file(environ, start_response):
     """Returns a file through wsgi.file_wrapper; the query says which."""
     kind, _, length = environ["QUERY_STRING"].partition("&")
     f = tempfile.TemporaryFile() if kind != "named" else tempfile.NamedTemporaryFile()
-    f.write(b"0123456789" * 10000)
+    f.write(b"0123456789" * (1 if kind == "small" else 10000))
     f.flush()
     f.seek(0)
     if kind == "seek":

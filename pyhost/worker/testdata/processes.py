@@ -1,0 +1,136 @@
+"""An application for the tests of processes, threads and streams."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+
+PLAIN = [("Content-Type", "text/plain")]
+barrier = threading.Barrier(int(os.environ.get("PARTIES", "1")))
+gate = threading.Event()
+closed = 0
+random_at_import = os.urandom(4)
+
+atexit.register(lambda: sys.stderr.write("atexit ran in %s\n" % threading.current_thread().name))
+
+
+def application(environ, start_response):
+    return globals()[environ["PATH_INFO"][1:]](environ, start_response)
+
+
+def hello(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return [b"hello"]
+
+
+def pid(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return [b"%d" % os.getpid()]
+
+
+def meet(environ, start_response):
+    """Answers when as many threads as PARTIES have come here."""
+    barrier.wait(30)
+    start_response("200 OK", PLAIN)
+    t = threading.current_thread()
+    return [("%s %s" % (t.name, environ["wsgi.multithread"])).encode()]
+
+
+def wait(environ, start_response):
+    """Answers when /open_gate has been called, or SIGUSR1 has come."""
+    sys.stderr.write("waiting\n")
+    gate.wait(30)
+    start_response("200 OK", PLAIN)
+    return [b"waited"]
+
+
+def open_gate(environ, start_response):
+    gate.set()
+    return hello(environ, start_response)
+
+
+def endless(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return Endless()
+
+
+class Endless:
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return b"x" * 10000
+
+    def close(self):
+        global closed
+        closed += 1
+
+
+def endless_write(environ, start_response):
+    global closed
+    w = start_response("200 OK", PLAIN)
+    try:
+        while True:
+            w(b"x" * 10000)
+    except ConnectionError:
+        closed += 1
+        raise
+
+
+def closes(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return [b"%d" % closed]
+
+
+def stream(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return (b"%05d" % i * 20000 for i in range(20))
+
+
+def open_on_signal(number, frame):
+    sys.stderr.write("handler ran\n")
+    gate.set()
+
+
+def fail_on_signal(number, frame):
+    raise ValueError("in a handler")
+
+
+def leave_on_signal(number, frame):
+    sys.exit(5)
+
+
+signal.signal(signal.SIGUSR1, open_on_signal)
+signal.signal(signal.SIGUSR2, fail_on_signal)
+
+
+def handle(environ, start_response):
+    signal.signal(signal.SIGTERM, leave_on_signal)
+    return hello(environ, start_response)
+
+
+def signals(environ, start_response):
+    """Tells what an external program starts with."""
+    import subprocess
+
+    out = subprocess.check_output(["/bin/sh", "-c", "trap; ls /proc/$$/fd; grep SigIgn /proc/$$/status"])
+    start_response("200 OK", PLAIN)
+    return [out]
+
+
+def sleep(environ, start_response):
+    time.sleep(float(environ["QUERY_STRING"]))
+    return hello(environ, start_response)
+
+
+def die(environ, start_response):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spin(environ, start_response):
+    """Keeps the GIL busy until the gate opens."""
+    while not gate.is_set():
+        pass
+    return hello(environ, start_response)
