@@ -86,7 +86,11 @@ func newFakeApp(t *testing.T, p *Pool, id uint64, processes int) *fakeApp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.AddGeneration(id, front, file); err != nil {
+	fd, err := unix.Dup(int(back.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.AddGeneration(id, front, os.NewFile(uintptr(fd), "queue"), file); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { back.Close() })

@@ -14,6 +14,7 @@ type generation struct {
 	id       uint64
 	queue    *os.File
 	queueFD  int
+	queueIn  *os.File // the workers' end, to take back what nobody has received
 	board    *wire.Board
 	workers  map[int]*worker // by index
 	inflight int             // calls that a worker holds or will receive
@@ -31,20 +32,24 @@ func (g *generation) close() {
 		w.close()
 	}
 	g.queue.Close()
+	g.queueIn.Close()
 	g.board.Close()
 }
 
-// AddGeneration announces a generation of the application. It takes over both files.
-func (p *Pool) AddGeneration(id uint64, queue, scoreboard *os.File) error {
+// AddGeneration announces a generation of the application: the front's and the workers' end of its queue, and
+// its scoreboard. It takes over the files.
+func (p *Pool) AddGeneration(id uint64, queue, queueIn, scoreboard *os.File) error {
 	defer scoreboard.Close()
 	board, err := wire.OpenBoard(scoreboard)
 	if err != nil {
 		queue.Close()
+		queueIn.Close()
 		return fmt.Errorf("cannot take over generation %d of app %q: %w", id, p.name, err)
 	}
 	fd := int(queue.Fd())
 	if err := unix.SetNonblock(fd, true); err != nil {
 		queue.Close()
+		queueIn.Close()
 		board.Close()
 		return fmt.Errorf("cannot take over the queue of app %q: %w", p.name, err)
 	}
@@ -52,10 +57,11 @@ func (p *Pool) AddGeneration(id uint64, queue, scoreboard *os.File) error {
 	defer p.mu.Unlock()
 	if old := p.gens[id]; old != nil {
 		queue.Close()
+		queueIn.Close()
 		board.Close()
 		return fmt.Errorf("generation %d of app %q is already there", id, p.name)
 	}
-	p.gens[id] = &generation{id: id, queue: queue, queueFD: fd, board: board, workers: map[int]*worker{}}
+	p.gens[id] = &generation{id: id, queue: queue, queueFD: fd, queueIn: queueIn, board: board, workers: map[int]*worker{}}
 	return nil
 }
 
@@ -102,6 +108,7 @@ func (p *Pool) Retire(generation uint64) {
 	if p.active == g {
 		p.active = nil
 	}
+	p.takeBack(g)
 	g.retiring = true
 	if g.inflight == 0 {
 		p.retired(g)
@@ -112,5 +119,6 @@ func (p *Pool) Retire(generation uint64) {
 func (p *Pool) retired(g *generation) {
 	delete(p.gens, g.id)
 	g.queue.Close()
+	g.queueIn.Close()
 	p.events.Retired(p.name, g.id)
 }

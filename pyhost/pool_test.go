@@ -237,10 +237,9 @@ func TestQueueLimits(t *testing.T) {
 	a := newFakeApp(t, p, 1, 1)
 	w := a.worker(0)
 	p.Activate(1)
-	var sent, waiting []<-chan result
-	for range 2 { // one per worker, one ahead
-		sent = append(sent, request(p, "GET", nil, 0, Options{}))
-	}
+	busy := request(p, "GET", nil, 0, Options{})
+	g := w.receive()
+	waiting := []<-chan result{request(p, "GET", nil, 0, Options{})} // one ahead
 	eventually(t, "sending", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.active.inflight == 2 })
 	for range 2 {
 		waiting = append(waiting, request(p, "GET", nil, 0, Options{}))
@@ -254,13 +253,9 @@ func TestQueueLimits(t *testing.T) {
 			t.Errorf("who waited too long got %+v; want 503", r)
 		}
 	}
-	for range sent {
-		w.answer(w.receive().ID, "ok")
-	}
-	for _, c := range sent {
-		if r := wait(t, c); r.status != 200 {
-			t.Errorf("got %+v; want 200", r)
-		}
+	w.answer(g.ID, "ok")
+	if r := wait(t, busy); r.status != 200 {
+		t.Errorf("got %+v; want 200", r)
 	}
 }
 
@@ -324,6 +319,66 @@ func TestReload(t *testing.T) {
 	}
 	eventually(t, "retirement", func() bool { return ev.has(func(e *events) bool { return len(e.retired) == 1 && e.retired[0] == 1 }) })
 	wOld.die()
+}
+
+// TestReloadMovesTheQueue: what nobody has received when its generation retires is served by the next, whatever its method.
+func TestReloadMovesTheQueue(t *testing.T) {
+	p, ev := newPool(t, Config{})
+	old := newFakeApp(t, p, 1, 1)
+	wOld := old.worker(0)
+	p.Activate(1)
+	busy := request(p, "POST", nil, 0, Options{})
+	g := wOld.receive()
+	big := strings.Repeat("x", 1<<20)
+	var queued []<-chan result
+	for range 3 {
+		queued = append(queued, request(p, "POST", strings.NewReader(big), int64(len(big)), Options{}))
+	}
+	eventually(t, "sending", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.active.inflight == 4 })
+	next := newFakeApp(t, p, 2, 1)
+	wNext := next.worker(0)
+	p.Activate(2)
+	p.Retire(1)
+	for range queued {
+		q := wNext.receive()
+		if q.body != big {
+			t.Errorf("the body came with %d bytes; want %d", len(q.body), len(big))
+		}
+		wNext.answer(q.ID, "new")
+	}
+	for _, c := range queued {
+		if r := wait(t, c); r.body != "new" {
+			t.Errorf("got %+v; want the new generation", r)
+		}
+	}
+	wOld.answer(g.ID, "old")
+	wait(t, busy)
+	eventually(t, "retirement", func() bool { return ev.has(func(e *events) bool { return len(e.retired) == 1 }) })
+	if ev.has(func(e *events) bool { return len(e.killed) > 0 }) {
+		t.Error("a worker was to be killed")
+	}
+}
+
+// TestQueueTimeoutAhead: a request that was sent and not received waits no longer than one in the front.
+func TestQueueTimeoutAhead(t *testing.T) {
+	p, _ := newPool(t, Config{QueueTimeout: 300 * time.Millisecond})
+	a := newFakeApp(t, p, 1, 1)
+	w := a.worker(0)
+	p.Activate(1)
+	busy := request(p, "GET", nil, 0, Options{})
+	g := w.receive()
+	if r := wait(t, request(p, "POST", nil, 0, Options{})); r.status != 503 {
+		t.Errorf("got %+v; want 503", r)
+	}
+	w.answer(g.ID, "ok")
+	if r := wait(t, busy); r.status != 200 {
+		t.Errorf("got %+v; want 200: a worker had it", r)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active.inflight != 0 {
+		t.Errorf("%d requests still count as under way", p.active.inflight)
+	}
 }
 
 func TestBadFrames(t *testing.T) {

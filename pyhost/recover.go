@@ -1,9 +1,12 @@
 package pyhost
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"hognose/internal/exchange"
 	"hognose/internal/wire"
@@ -67,12 +70,26 @@ func (p *Pool) bereaved(c *call, w *worker) {
 		p.finished(c)
 		return
 	}
+	g := c.gen
+	p.requeue(c)
+	p.refill()
+	if g.retiring && g.inflight == 0 {
+		p.retired(g)
+	}
+}
+
+// requeue puts a call that no worker holds before all that wait. mu is held.
+func (p *Pool) requeue(c *call) {
 	p.calls[c.id&indexMask] = nil
 	p.free = append(p.free, uint32(c.id&indexMask))
 	c.gen.inflight--
+	if c.abandoned {
+		c.state = callDone
+		p.drop(c)
+		return
+	}
 	c.rewind()
 	p.waiting.pushFront(c)
-	p.refill()
 }
 
 // tick enforces deadlines until the pool is closed.
@@ -97,6 +114,7 @@ func (p *Pool) check() {
 	p.expireWaiting(cfg, now)
 	p.expireSilent(now)
 	for _, g := range p.gens {
+		p.expireQueued(g, cfg, now)
 		for _, w := range g.workers {
 			w.mu.Lock()
 			w.flush()
@@ -138,11 +156,70 @@ func (p *Pool) judgeReaders() {
 // expireWaiting refuses those who have waited too long. mu is held.
 func (p *Pool) expireWaiting(cfg *Config, now int64) {
 	for cfg.QueueTimeout > 0 && p.waiting.len() > 0 && now-p.waiting.peek().since > int64(cfg.QueueTimeout) {
-		c := p.waiting.pop()
-		c.fail(&exchange.StatusError{
-			Code: http.StatusServiceUnavailable, RetryAfter: time.Second,
-			Err: fmt.Errorf("app %q: no worker was free for %v (queue_timeout)", p.name, cfg.QueueTimeout),
-		})
+		p.waiting.pop().fail(p.nobodyFree(cfg))
+	}
+}
+
+func (p *Pool) nobodyFree(cfg *Config) error {
+	return &exchange.StatusError{
+		Code: http.StatusServiceUnavailable, RetryAfter: time.Second,
+		Err: fmt.Errorf("app %q: no worker was free for %v (queue_timeout)", p.name, cfg.QueueTimeout),
+	}
+}
+
+// expireQueued refuses those whom no worker received in time although they were sent. mu is held.
+func (p *Pool) expireQueued(g *generation, cfg *Config, now int64) {
+	for {
+		r, ok := g.oldest(unix.MSG_PEEK)
+		if !ok || r.Front != p.front || cfg.QueueTimeout <= 0 || now-int64(r.Queued) <= int64(cfg.QueueTimeout) {
+			return
+		}
+		// A worker may have received it since: then this is the next one.
+		if r, ok = g.oldest(0); !ok {
+			return
+		}
+		c := p.lookup(r.ID)
+		if c == nil || r.Front != p.front {
+			continue
+		}
+		if now-int64(r.Queued) <= int64(cfg.QueueTimeout) {
+			c.attempts--
+			p.requeue(c)
+			return
+		}
+		c.giveUp(p.nobodyFree(cfg))
+		p.finished(c)
+	}
+}
+
+// takeBack moves, when g retires, what no worker of g has received to the front of the line. mu is held.
+func (p *Pool) takeBack(g *generation) {
+	var back []*call
+	for r, ok := g.oldest(0); ok; r, ok = g.oldest(0) {
+		if c := p.lookup(r.ID); c != nil && r.Front == p.front {
+			back = append(back, c)
+		}
+	}
+	for i := len(back) - 1; i >= 0; i-- {
+		back[i].attempts--
+		p.requeue(back[i])
+	}
+	p.refill()
+}
+
+// oldest receives the header of the oldest message in the queue without waiting, or looks at it with
+// MSG_PEEK. What a message carried is closed by the kernel: the call has it still.
+func (g *generation) oldest(flags int) (wire.Request, bool) {
+	var buf [wire.RequestLen]byte
+	for {
+		n, _, err := unix.Recvfrom(int(g.queueIn.Fd()), buf[:], flags|unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n < len(buf) {
+			return wire.Request{}, false
+		}
+		return wire.ParseRequestHeader(buf[:])
 	}
 }
 

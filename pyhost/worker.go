@@ -65,8 +65,7 @@ func (w *worker) read() {
 	for _, f := range w.files {
 		f.Close()
 	}
-	w.close()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, unix.ECONNRESET) {
+	if ours := w.close(); !ours && !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) {
 		w.pool.log.Error().Int("worker", w.index+1).Int("pid", w.pid).Err(err).Msg("bad response stream: the worker is replaced")
 		w.pool.events.Kill(w.pool.name, w.gen.id, w.index, w.pid)
 	}
@@ -223,14 +222,16 @@ func (w *worker) flush() {
 	w.pending = w.pending[:0]
 }
 
-// close ends the stream; read returns.
-func (w *worker) close() {
+// close ends the stream, so that read returns. It reports whether it was closed before.
+func (w *worker) close() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fd >= 0 {
-		w.fd = -1
-		w.stream.Close()
+	if w.fd < 0 {
+		return true
 	}
+	w.fd = -1
+	w.stream.Close()
+	return false
 }
 
 // sendRaw is send(2) without blocking and without a word to Go's scheduler.

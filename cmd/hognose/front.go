@@ -83,10 +83,10 @@ func (f *front) handle(m *wire.Message, files []*os.File) error {
 	case wire.MsgListeners:
 		return f.listen(m.Listeners, files)
 	case wire.MsgApp:
-		if len(files) != 2 {
+		if len(files) != 3 {
 			return fmt.Errorf("message %q came with %d descriptors", m.Type, len(files))
 		}
-		return f.pool(m.App).AddGeneration(m.Generation, files[0], files[1])
+		return f.pool(m.App).AddGeneration(m.Generation, files[0], files[1], files[2])
 	case wire.MsgWorker:
 		if len(files) != 1 {
 			return fmt.Errorf("message %q came with %d descriptors", m.Type, len(files))

@@ -271,6 +271,7 @@ func (f *fakeFrontend) handle(msg *wire.Message, files []*os.File) {
 	case wire.MsgApp:
 		f.queues[msg.Generation] = files[0]
 		files[1].Close()
+		files[2].Close()
 	case wire.MsgWorker:
 		go f.readStream(files[0])
 	case wire.MsgActivate:

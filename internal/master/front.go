@@ -205,7 +205,7 @@ func (f *front) announce(g *generation) {
 		return
 	}
 	g.announced = f.generation
-	files, err := duplicates(g.queue, g.boardFile)
+	files, err := duplicates(g.queue, g.queueIn, g.boardFile)
 	if err != nil {
 		g.log.Error().Err(err).Msg("cannot tell the front of a generation")
 		return

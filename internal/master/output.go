@@ -26,7 +26,8 @@ func (m *Master) outputPipe(log zerolog.Logger) (*os.File, error) {
 	}
 	m.pumps[r] = struct{}{}
 	m.spawn(func() {
-		errlog.Lines(r, func(line []byte) { log.Info().Msg(string(line)) })
+		// Without a level, so that every level of the log lets it pass: only the application knows how grave it is.
+		errlog.Lines(r, func(line []byte) { log.Log().Msg(string(line)) })
 		r.Close()
 		m.post(func() { delete(m.pumps, r) })
 	})

@@ -24,7 +24,8 @@ const (
 	MsgListeners MessageType = "listeners"
 	// MsgLogs carries the error log, then the access log when there is one.
 	MsgLogs MessageType = "logs"
-	// MsgApp announces generation Generation of App: queue, scoreboard.
+	// MsgApp announces generation Generation of App: the front's end of its queue, the workers' end, from which the front
+	// takes back what nobody has received, and the scoreboard.
 	MsgApp MessageType = "app"
 	// MsgWorker announces worker Worker with PID of a generation: its stream.
 	MsgWorker MessageType = "worker"

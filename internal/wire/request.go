@@ -38,20 +38,28 @@ func AppendRequest(dst []byte, r Request) []byte {
 	return le.AppendUint32(dst, r.Flags)
 }
 
+// ParseRequestHeader decodes the header alone, and reports whether it is one.
+func ParseRequestHeader(msg []byte) (Request, bool) {
+	le := binary.LittleEndian
+	if len(msg) < RequestLen || le.Uint32(msg) != RequestMagic {
+		return Request{}, false
+	}
+	return Request{
+		Front: le.Uint32(msg[4:]), ID: le.Uint64(msg[8:]), Queued: le.Uint64(msg[16:]),
+		BodyLen: le.Uint64(msg[24:]), VarsLen: le.Uint32(msg[32:]), Flags: le.Uint32(msg[36:]),
+	}, true
+}
+
 // ParseRequest splits a whole queue message. It is what a worker does in C; here it
 // serves tests and tools. packet and body alias msg.
 func ParseRequest(msg []byte) (r Request, packet, body []byte, err error) {
 	if len(msg) < RequestLen {
 		return r, nil, nil, fmt.Errorf("queue message has %d bytes; want %d or more", len(msg), RequestLen)
 	}
-	le := binary.LittleEndian
-	if le.Uint32(msg) != RequestMagic {
+	if binary.LittleEndian.Uint32(msg) != RequestMagic {
 		return r, nil, nil, errors.New("queue message has a wrong magic number")
 	}
-	r = Request{
-		Front: le.Uint32(msg[4:]), ID: le.Uint64(msg[8:]), Queued: le.Uint64(msg[16:]),
-		BodyLen: le.Uint64(msg[24:]), VarsLen: le.Uint32(msg[32:]), Flags: le.Uint32(msg[36:]),
-	}
+	r, _ = ParseRequestHeader(msg)
 	rest := msg[RequestLen:]
 	if r.VarsLen > MaxVars || uint64(r.VarsLen) > uint64(len(rest)) {
 		return r, nil, nil, fmt.Errorf("queue message says %d bytes of variables, %d are left", r.VarsLen, len(rest))
