@@ -230,6 +230,9 @@ func duplicates(files ...*os.File) ([]*os.File, error) {
 	return copies, nil
 }
 
+// streamBuffer is the room of a response stream in bytes.
+const streamBuffer = 2 * wire.Window
+
 // attach connects a worker and the front by a stream. Only they hold its ends: so the death of one is the end of the other's.
 func (f *front) attach(w *worker) {
 	if w.state != workerStarting && w.state != workerReady {
@@ -242,6 +245,8 @@ func (f *front) attach(w *worker) {
 		return
 	}
 	defer theirs.Close()
+	// Room for a window, so that a worker that sends a large response need not wait for the front in between. The default does too.
+	_ = unix.SetsockoptInt(int(theirs.Fd()), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, streamBuffer)
 	if err := w.control.send(wire.Control{Type: wire.ControlFront, Arg: uint64(f.generation)}, theirs); err != nil {
 		ours.Close() // it is dying
 		w.signal(killSignal)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -129,19 +128,6 @@ static enum hg_step transmit(struct hg_thread *t, const char *p, size_t n, bool 
 	return HG_GO_ON;
 }
 
-/* Copies a body into a memfd and sends that. HG_GO_ON if it cannot be done. */
-static enum hg_step transmit_memfd(struct hg_thread *t, const char *p, size_t n)
-{
-	int fd = memfd_create("hognose response", MFD_CLOEXEC);
-	if (fd < 0)
-		return HG_GO_ON;
-	enum hg_step step = HG_GO_ON;
-	if (write(fd, p, n) == (ssize_t)n)
-		step = hg_response_file(t, fd, 0, n);
-	close(fd);
-	return step;
-}
-
 /* What the response may have: nothing with HEAD, 204 and 304. */
 static bool no_body(const struct hg_response *r)
 {
@@ -217,11 +203,6 @@ enum hg_step hg_response_body(struct hg_thread *t, const char *p, size_t n, bool
 	enum hg_step step = check_length(t, &n, last, &fin);
 	if (step != HG_GO_ON)
 		return step;
-	if (fin && n >= HG_MEMFD_MIN && n <= HG_MEMFD_MAX) {
-		step = transmit_memfd(t, p, n);
-		if (step != HG_GO_ON || r->finished)
-			return step;
-	}
 	return transmit(t, p, n, fin);
 }
 

@@ -10,11 +10,6 @@
 
 struct hg_thread;
 
-/* A body known to be complete of this size and more goes by memfd, so that the worker is free at once; above the limit
- * it is sent piece by piece, since all of it would be in memory twice. */
-#define HG_MEMFD_MIN (256 * 1024)
-#define HG_MEMFD_MAX (16 * 1024 * 1024)
-
 struct hg_response {
 	struct hg_head head;
 	bool only_head; /* the request is a HEAD */
