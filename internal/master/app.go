@@ -113,18 +113,17 @@ func (m *Master) retired(msg *wire.Message) {
 	}
 }
 
-// killWorker replaces a worker whose request took longer than harakiri.
+// killWorker replaces a worker that the front cannot use any more, and has said in its log why: harakiri, or a stream that makes no sense.
 func (m *Master) killWorker(msg *wire.Message) {
 	g := m.generations[msg.Generation]
-	if g == nil || msg.Worker < 0 || msg.Worker >= len(g.workers) {
+	if m.state != stateServing || g == nil || msg.Worker < 0 || msg.Worker >= len(g.workers) {
 		return
 	}
 	w := g.workers[msg.Worker]
 	if w.pid == 0 || w.pid != msg.PID || w.killed {
 		return
 	}
-	w.log.Warn().Int("pid", w.pid).Uints64("requests", w.requests()).
-		Msgf("a request took longer than harakiri = %q; its worker is killed and replaced", g.cfg.Harakiri.Std())
+	w.log.Warn().Int("pid", w.pid).Uints64("requests", w.requests()).Msg("worker is killed and replaced, because the front asks for it")
 	w.killed = true
 	w.signal(killSignal)
 }

@@ -248,9 +248,9 @@ func TestHarakiri(t *testing.T) {
 		tr.ask(fmt.Sprintf("blog kill %d 0", pid+100000))
 		tr.ask(fmt.Sprintf("blog kill %d 0", pid))
 		tr.moved("blog", tr.newPIDs("blog", pid)...)
-		tr.waitLog("longer than harakiri", i+1)
+		tr.waitLog("because the front asks", i+1)
 	}
-	if log := tr.read("error.log"); strings.Contains(log, "keeps dying") || strings.Count(log, "longer than harakiri") != 4 {
+	if log := tr.read("error.log"); strings.Contains(log, "keeps dying") || strings.Count(log, "because the front asks") != 4 {
 		t.Errorf("log:\n%s", log)
 	}
 }

@@ -25,6 +25,7 @@ type front struct {
 	m          *Master
 	generation uint32
 	pid        int
+	owner      *owner
 	log        zerolog.Logger
 	conn       *wire.Conn
 	out        chan outgoing
@@ -64,6 +65,7 @@ func (m *Master) startFront() {
 }
 
 func (m *Master) newFront() (*front, error) {
+	log := m.log.With().Str("process", "front").Logger()
 	ours, peer, err := wire.Socketpair(unix.SOCK_SEQPACKET, "socket of the front")
 	if err != nil {
 		return nil, err
@@ -73,14 +75,14 @@ func (m *Master) newFront() (*front, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := m.outputPipe(m.log.With().Str("process", "front").Logger())
+	out, err := m.outputPipe(log, m.plan.front)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	defer out.Close()
 	m.lastFront++
-	f := &front{m: m, generation: m.lastFront, conn: conn, out: make(chan outgoing, frontBacklog), log: m.log.With().Str("process", "front").Logger()}
+	f := &front{m: m, generation: m.lastFront, owner: m.plan.front, conn: conn, out: make(chan outgoing, frontBacklog), log: log}
 	f.pid, err = m.start(childSpec{
 		title: FrontTitle, owner: m.plan.front, files: []*os.File{peer}, log: out, env: f.env(m.plan.front),
 	}, f.exited)
@@ -102,8 +104,9 @@ func (f *front) env(who *owner) []string {
 // write sends what is queued. It ends when the queue is closed.
 func (f *front) write() {
 	for o := range f.out {
-		// An error says that the front is dying, which others notice.
-		_ = f.conn.Send(o.msg, o.files...)
+		if err := f.conn.Send(o.msg, o.files...); err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+			f.log.Error().Err(err).Msg("the front misses a message; if it does not do what it should, kill it: another one starts")
+		}
 		if o.own {
 			closeFiles(o.files)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,6 +48,7 @@ type generation struct {
 	queue, queueIn *os.File // the front's and the workers' end; open here for as long as the generation lives
 	boardFile      *os.File
 	board          *wire.Board
+	owner          *owner
 	zygote         *zygote
 	workers        []*worker
 	announced      uint32 // the front that knows of it
@@ -57,7 +60,7 @@ type generation struct {
 func (m *Master) startGeneration(p *plannedApp, need int, settled func(error)) (*generation, error) {
 	m.lastGen++
 	g := &generation{
-		m: m, number: m.lastGen, cfg: p.cfg, need: need, settled: settled, begun: m.clock.now(),
+		m: m, number: m.lastGen, cfg: p.cfg, owner: p.owner, need: need, settled: settled, begun: m.clock.now(),
 		log: m.log.With().Str(errlog.FieldApp, p.cfg.Name).Logger(),
 	}
 	if err := g.start(p); err != nil {
@@ -86,7 +89,7 @@ func (g *generation) start(p *plannedApp) error {
 	if g.board, err = wire.OpenBoard(g.boardFile); err != nil {
 		return err
 	}
-	out, err := g.m.outputPipe(g.log)
+	out, err := g.m.outputPipe(g.log, p.owner)
 	if err != nil {
 		return err
 	}
@@ -125,7 +128,8 @@ func (g *generation) received(msg wire.Control) {
 	case wire.ControlImported:
 		g.imported()
 	case wire.ControlFailed:
-		g.fail(errors.New("its code cannot be imported: " + msg.Text))
+		// The text begins with the name of the application, as the traceback's line in the log does.
+		g.fail(errors.New(strings.TrimPrefix(msg.Text, "app '"+g.cfg.Name+"': ")))
 	case wire.ControlForked:
 		if w := g.worker(msg.Worker); w != nil {
 			w.forked(int(msg.Arg))
@@ -215,6 +219,11 @@ func (g *generation) workerGone(w *worker, was workerState, killed bool, e exit)
 	switch {
 	case g.state == genStopping:
 		g.proceed()
+	case g.state == genDraining:
+		// No new worker: when the last one is gone, the front moves what they left in the queue to the active generation.
+		if !g.hasProcesses() {
+			g.stop()
+		}
 	case g.state == genWarming:
 		g.fail(fmt.Errorf("worker %d %s before it was ready", w.index+1, e))
 	case was == workerStopping || !g.zygote.alive():
@@ -306,10 +315,8 @@ func (g *generation) proceed() {
 	if g.state != genStopping {
 		return
 	}
-	for _, w := range g.workers {
-		if w.hasProcess() {
-			return
-		}
+	if g.hasProcesses() {
+		return
 	}
 	if !g.zygote.over() {
 		g.zygote.stop()
@@ -319,6 +326,11 @@ func (g *generation) proceed() {
 	g.timer.stop()
 	g.release()
 	g.m.generationGone(g)
+}
+
+// hasProcesses reports whether there are workers.
+func (g *generation) hasProcesses() bool {
+	return slices.ContainsFunc(g.workers, (*worker).hasProcess)
 }
 
 // release closes what the generation holds.

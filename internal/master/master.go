@@ -1,6 +1,9 @@
 package master
 
 import (
+	"errors"
+	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -105,9 +108,13 @@ func (m *Master) Run(signals <-chan os.Signal) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return err
+		return fmt.Errorf("cannot become the parent of orphans: %w", err)
 	}
 	m.inherited = listen.Inherit()
+	// What whoever started us has left open is not for our children.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
+		return fmt.Errorf("cannot keep open files from children: %w", err)
+	}
 	m.again = true
 	m.startRollout()
 	for m.state != stateOver {

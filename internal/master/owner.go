@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,6 +72,14 @@ func (o *owner) credential() *syscall.Credential {
 		return nil
 	}
 	return &syscall.Credential{Uid: o.uid, Gid: o.gid, Groups: o.groups}
+}
+
+// same reports whether both are the same user.
+func (o *owner) same(other *owner) bool {
+	if o == nil || other == nil {
+		return o == other
+	}
+	return o.uid == other.uid && o.gid == other.gid && slices.Equal(o.groups, other.groups)
 }
 
 // env returns the variables that login(1) sets for a user.

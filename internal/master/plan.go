@@ -108,6 +108,9 @@ func (p *plan) prepare(find func(*config.App, *syscall.Credential) (Launch, erro
 	return errors.Join(errs...)
 }
 
+// mostSockets is how many descriptors go with one message to the front.
+const mostSockets = 63
+
 // listenSpecs returns the sockets that a configuration names, each once, by Listen.Addr.
 func listenSpecs(cfg *config.Config) ([]listen.Spec, error) {
 	var specs []listen.Spec
@@ -134,6 +137,9 @@ func listenSpecs(cfg *config.Config) ([]listen.Spec, error) {
 			return nil, fmt.Errorf("chown_socket of app %q: %w", name, err)
 		}
 		add(app.Socket.Listen(), listen.Spec{Mode: os.FileMode(app.ChmodSocket), UID: uid, GID: gid, Vacuum: app.Vacuum})
+	}
+	if len(specs) > mostSockets {
+		return nil, fmt.Errorf("the configuration has %d listening sockets; at most %d are possible", len(specs), mostSockets)
 	}
 	return specs, nil
 }

@@ -292,6 +292,22 @@ func TestCrowd(t *testing.T) {
 	tr.see("all but one are gone", func(m *Master) bool { return len(m.generations) == 1 })
 }
 
+// TestDrainingWorkersDie: an old generation gets no new workers, and ends with its last.
+func TestDrainingWorkersDie(t *testing.T) {
+	tr := start(t, oneApp)
+	old, zygote := tr.pids("blog"), tr.zygote("blog")
+	tr.tell("front-hold")
+	tr.reload("reload is done", 1)
+	tr.kill(old[0])
+	tr.gone(old[0])
+	tr.see("the other one serves on", func(m *Master) bool { return len(m.generations) == 2 })
+	tr.kill(old[1])
+	tr.gone(old[1], zygote)
+	tr.see("the old generation is gone", func(m *Master) bool { return len(m.generations) == 1 })
+	tr.forget("front-hold")
+	tr.moved("blog", tr.pids("blog")...)
+}
+
 // TestFrontDiesWhileDraining: requests of the old generation have lost their clients with the front.
 func TestFrontDiesWhileDraining(t *testing.T) {
 	tr := start(t, oneApp)

@@ -270,6 +270,9 @@ func (r *rollout) reloaded() {
 	if err := m.useLogs(r.logs, r.plan.cfg.Log.Level); err != nil {
 		m.log.Error().Err(err).Msg("the log level stays as it was")
 	}
+	if m.front != nil && !m.front.owner.same(r.plan.front) {
+		m.log.Warn().Msgf("user = %q has no effect on the front that runs; restart hognose", r.plan.cfg.User)
+	}
 	if err := m.claimPID(r.plan.cfg.PID); err != nil {
 		m.log.Error().Err(err).Msg("the pid file stays where it was")
 	}

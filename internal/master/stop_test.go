@@ -114,12 +114,17 @@ func fakeMaster(dir string) {
 	os.Exit(0)
 }
 
-// startMaster starts fakeMaster.
-func startMaster(t *testing.T) (*exec.Cmd, string) {
+// masterDir makes the directory of a fakeMaster.
+func masterDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	must(os.Mkdir(filepath.Join(dir, "blog"), 0o755))
-	cmd := exec.Command("/proc/self/exe")
+	return dir
+}
+
+// startMaster starts a command that becomes fakeMaster, and waits until it serves.
+func startMaster(t *testing.T, cmd *exec.Cmd, dir string) {
+	t.Helper()
 	cmd.Env = append(os.Environ(), fakeMasterEnv+"="+dir)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -133,12 +138,12 @@ func startMaster(t *testing.T) (*exec.Cmd, string) {
 		log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
 		return strings.Contains(string(log), " ready: ")
 	})
-	return cmd, dir
 }
 
 // TestKillMaster: nobody outlives a master that is killed, not even those whose parent is not the master.
 func TestKillMaster(t *testing.T) {
-	cmd, dir := startMaster(t)
+	cmd, dir := exec.Command("/proc/self/exe"), masterDir(t)
+	startMaster(t, cmd, dir)
 	var family []int
 	eventually(t, "all workers run", func() bool {
 		family = descendants(cmd.Process.Pid)
@@ -161,7 +166,8 @@ func TestKillMaster(t *testing.T) {
 
 // TestSignalsOfProcess: the same signals as above, this time from the kernel.
 func TestSignalsOfProcess(t *testing.T) {
-	cmd, dir := startMaster(t)
+	cmd, dir := exec.Command("/proc/self/exe"), masterDir(t)
+	startMaster(t, cmd, dir)
 	must(cmd.Process.Signal(unix.SIGHUP))
 	eventually(t, "the reload is done", func() bool {
 		log, _ := os.ReadFile(filepath.Join(dir, "error.log"))

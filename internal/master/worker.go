@@ -73,7 +73,7 @@ func (w *worker) sendFork() error {
 		return err
 	}
 	defer peer.Close()
-	out, err := m.outputPipe(w.log)
+	out, err := m.outputPipe(w.log, w.gen.owner)
 	if err != nil {
 		c.close()
 		return err
