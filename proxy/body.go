@@ -140,6 +140,7 @@ func (b *requestBody) readRaw(p []byte) (int, error) {
 	}
 	c.setPhase(phaseBody, b.timeout)
 	n, err := c.read(p)
+	c.setPhase(phaseHandler, 0) // what the handler does between two reads is not the client's time
 	if n > 0 {
 		err = nil
 	}

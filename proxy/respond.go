@@ -130,11 +130,14 @@ func (c *conn) writeBody(ex *exchange.Exchange, f framing) error {
 	return c.write(r.Body, false)
 }
 
-// writeStream writes a body as it is made. Small pieces that come together leave together.
+// writeStream writes a body as it is made. Small pieces that come together leave together. The time in which the next piece is
+// made does not count as the client's: who makes it has deadlines of its own.
 func (c *conn) writeStream(s exchange.Stream, f framing) error {
 	w := c.w
 	for {
+		c.setPhase(phaseHandler, 0)
 		p, more, err := s.Next()
+		c.setPhase(phaseWrite, c.sendTimeout)
 		if err == io.EOF {
 			break
 		}

@@ -100,6 +100,7 @@ func (c *conn) fileOnce(fd uintptr) bool {
 				return true
 			}
 			o.n -= int64(n)
+			c.setPhase(phaseWrite, c.sendTimeout) // a slow disk may never let the socket fill up
 		case unix.EINTR:
 		case unix.EAGAIN:
 			c.setPhase(phaseWrite, c.sendTimeout)
