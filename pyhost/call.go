@@ -41,6 +41,8 @@ type call struct {
 	varsLen    int
 	bodyLen    int64
 	body       *spool.Body
+	fd         *os.File // descriptor of a large body, for the next sending
+	fdFlags    uint32   // its flags in the message
 	idempotent bool
 
 	// guarded by Pool.mu
@@ -111,6 +113,7 @@ func (c *call) judge() {
 
 // recycle gives the memory of a call back that is no longer in the table.
 func (c *call) recycle() {
+	c.closeBody()
 	c.body.Close()
 	c.spool.Close()
 	if c.file != nil {

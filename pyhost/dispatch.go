@@ -124,15 +124,18 @@ func (p *Pool) send(g *generation, c *call) bool {
 	}
 	p.seq++
 	c.id = p.seq<<indexBits | uint64(idx)
-	flags := uint32(0)
-	if c.bodyFile() != nil {
-		flags = wire.RequestBodyFD
+	var err error
+	if large := c.bodyLen > int64(len(c.msg)-wire.RequestLen-c.varsLen); large {
+		err = c.openBody()
 	}
-	wire.AppendRequest(c.msg[:0], wire.Request{
-		Front: p.front, ID: c.id, Queued: binary.LittleEndian.Uint64(c.msg[16:]),
-		BodyLen: uint64(c.bodyLen), VarsLen: uint32(c.varsLen), Flags: flags,
-	})
-	if err := g.sendMessage(c); err != nil {
+	if err == nil {
+		wire.AppendRequest(c.msg[:0], wire.Request{
+			Front: p.front, ID: c.id, Queued: binary.LittleEndian.Uint64(c.msg[16:]),
+			BodyLen: uint64(c.bodyLen), VarsLen: uint32(c.varsLen), Flags: c.fdFlags,
+		})
+		err = g.sendMessage(c)
+	}
+	if err != nil {
 		p.free = append(p.free, idx)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
 			return false
@@ -150,14 +153,18 @@ func (p *Pool) send(g *generation, c *call) bool {
 // sendMessage is one sendmsg(2) that never blocks. It is a raw system call: it takes about
 // a microsecond, and telling the scheduler about it would cost as much again.
 func (g *generation) sendMessage(c *call) error {
-	f := c.bodyFile()
-	if f == nil {
+	if c.fd == nil {
 		return sendRaw(g.queueFD, c.msg)
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
+	if c.fdFlags&wire.RequestBodyPipe == 0 {
+		if _, err := c.fd.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
 	}
-	_, err := unix.SendmsgN(g.queueFD, c.msg, unix.UnixRights(int(f.Fd())), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	_, err := unix.SendmsgN(g.queueFD, c.msg, unix.UnixRights(int(c.fd.Fd())), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	if err == nil {
+		c.closeBody()
+	}
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -157,9 +156,40 @@ func (c *call) build(ex *exchange.Exchange, opt *Options) error {
 	if err := c.packet(ex, body.Len()); err != nil {
 		return err
 	}
-	c.msg = append(c.msg, body.Bytes()...)
 	c.bodyLen = body.Len()
+	if body.File() == nil && c.bodyLen <= wire.MaxInlineBody {
+		c.msg = append(c.msg, body.Bytes()...)
+		return nil
+	}
+	return c.openBody()
+}
+
+// openBody makes the descriptor that goes with the message. One in a pipe can be read once, so each sending takes a new one.
+func (c *call) openBody() error {
+	if c.fd != nil {
+		return nil
+	}
+	if f := c.body.File(); f != nil {
+		c.fd, c.fdFlags = f, wire.RequestBodyFD
+		return nil
+	}
+	f, pipe, err := spool.Descriptor(c.body.Bytes())
+	if err != nil {
+		return exchange.Errorf(http.StatusInternalServerError, "app %q: %w", c.pool.name, err)
+	}
+	c.fd, c.fdFlags = f, wire.RequestBodyFD
+	if pipe {
+		c.fdFlags |= wire.RequestBodyPipe
+	}
 	return nil
+}
+
+// closeBody forgets the descriptor of the message.
+func (c *call) closeBody() {
+	if c.fd != nil && c.fd != c.body.File() {
+		c.fd.Close()
+	}
+	c.fd = nil
 }
 
 // packet appends the variables behind the space that the header will take.
@@ -186,12 +216,4 @@ func (c *call) inlineBody(ex *exchange.Exchange, n int) error {
 	}
 	c.bodyLen = int64(n)
 	return nil
-}
-
-// bodyFile returns the descriptor that goes with the message, or nil.
-func (c *call) bodyFile() *os.File {
-	if c.body == nil {
-		return nil
-	}
-	return c.body.File()
 }

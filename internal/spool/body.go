@@ -16,23 +16,29 @@ import (
 
 // Limits say where the bytes of a request body are kept.
 type Limits struct {
-	// Inline is the size in bytes up to which a body is kept as bytes (nginx: client_body_buffer_size).
+	// Inline is the size in bytes up to which a body may travel beside its request (nginx: client_body_buffer_size).
 	Inline int
-	// Memory is the size up to which a larger body is kept in a memfd. Beyond it the body goes to a file in Dir.
+	// Memory is the size up to which a larger body is kept in memory. Beyond it the body goes to a file in Dir.
 	Memory int64
 	// Dir holds the files; "" is the system's directory for temporary files.
 	Dir string
 }
 
-// maxMemory bounds the memory that all memfd bodies of the process take together; what exceeds it goes to disk.
+// maxMemory bounds the memory of all bodies of the process that are larger than their Inline; what exceeds it goes to disk.
 const maxMemory = 64 << 20
 
-// memoryUsed is the memory under all memfd bodies of this process, in bytes.
+// memoryUsed is that memory now, in bytes.
 var memoryUsed atomic.Int64
+
+// bodyBlock is the size of the pieces of memory that larger bodies share.
+const bodyBlock = 1 << 20
+
+var bodyBlocks = sync.Pool{New: func() any { return new([bodyBlock]byte) }}
 
 // Body is a request body that has arrived completely.
 type Body struct {
 	bytes  []byte
+	block  *[bodyBlock]byte // what bytes is part of, or nil
 	file   *os.File
 	n      int64
 	memory int64 // share of memoryUsed
@@ -45,92 +51,100 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }
 // body that cannot be kept is a StatusError: 507 when the disk is full, else 500.
 func ReadBody(r io.Reader, length int64, lim Limits) (*Body, error) {
 	b := &Body{}
-	var err error
-	if length < 0 || length <= int64(lim.Inline) {
-		err = b.readInline(r, length, lim)
-	} else {
-		err = b.readFile(r, length, lim)
-	}
-	if err != nil {
+	if err := b.read(r, length, lim); err != nil {
 		b.Close()
 		return nil, err
 	}
 	return b, nil
 }
 
-// readInline reads into memory, and goes over to a file when a body of unknown length grows beyond Inline.
-func (b *Body) readInline(r io.Reader, length int64, lim Limits) error {
-	size := lim.Inline + 1
-	if length >= 0 {
-		size = int(length)
+func (b *Body) read(r io.Reader, length int64, lim Limits) error {
+	if length > max(int64(lim.Inline), lim.Memory) || length > int64(lim.Inline) && !b.reserve(length) {
+		return b.readFile(nil, r, lim)
 	}
-	buf := make([]byte, 0, min(size, 16<<10))
+	if length >= 0 {
+		b.allocate(int(length))
+		n, err := io.ReadFull(r, b.bytes)
+		b.bytes, b.n = b.bytes[:n], int64(n)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
+		return err
+	}
+	return b.readUnknown(r, lim)
+}
+
+// readUnknown reads a body of unknown length: memory grows up to its limits, then everything goes to a file.
+func (b *Body) readUnknown(r io.Reader, lim Limits) error {
+	b.bytes = make([]byte, 0, 4<<10)
 	for {
-		if len(buf) == size && length >= 0 {
-			break
+		if len(b.bytes) == cap(b.bytes) && !b.grow(lim) {
+			return b.readFile(b.bytes, r, lim)
 		}
-		if len(buf) > lim.Inline {
-			b.n = 0
-			return b.spill(buf, r, lim)
-		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):min(cap(buf), size)])
-		buf = buf[:len(buf)+n]
+		n, err := r.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		b.n = int64(len(b.bytes))
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-	b.bytes, b.n = buf, int64(len(buf))
-	return nil
 }
 
-func (b *Body) readFile(r io.Reader, length int64, lim Limits) error {
-	if err := b.open(length, lim); err != nil {
-		return keepError(err)
-	}
-	return b.copy(r, lim)
-}
-
-func (b *Body) spill(head []byte, r io.Reader, lim Limits) error {
-	if err := b.open(-1, lim); err != nil {
-		return keepError(err)
-	}
-	if err := b.write(head, lim); err != nil {
-		return keepError(err)
-	}
-	return b.copy(r, lim)
-}
-
-// open chooses the kind of file for a body of that length.
-func (b *Body) open(length int64, lim Limits) (err error) {
-	want := length
-	if want < 0 {
+// grow makes room for more bytes in memory, if the limits allow any.
+func (b *Body) grow(lim Limits) bool {
+	have := int64(cap(b.bytes))
+	want := min(2*have, int64(lim.Inline))
+	if want <= have {
 		want = lim.Memory
+		if want <= have || !b.reserve(want) {
+			return false
+		}
 	}
-	if want <= lim.Memory && memoryUsed.Add(want) <= maxMemory {
-		b.memory = want
-		b.file, err = memFile()
-		return err
-	}
-	if want <= lim.Memory {
-		memoryUsed.Add(-want)
-	}
-	b.file, err = diskFile(lim.Dir)
-	return err
+	old := b.bytes
+	b.allocate(int(want))
+	b.bytes = b.bytes[:copy(b.bytes, old)]
+	return true
 }
 
-func (b *Body) copy(r io.Reader, lim Limits) error {
+// allocate makes bytes a piece of memory of n bytes.
+func (b *Body) allocate(n int) {
+	if n > 64<<10 && n <= bodyBlock {
+		b.block = bodyBlocks.Get().(*[bodyBlock]byte)
+		b.bytes = b.block[:n:n]
+		return
+	}
+	b.bytes = make([]byte, n)
+}
+
+func (b *Body) reserve(n int64) bool {
+	if memoryUsed.Add(n) > maxMemory {
+		memoryUsed.Add(-n)
+		return false
+	}
+	b.memory = n
+	return true
+}
+
+// readFile writes head and what follows in r to a file.
+func (b *Body) readFile(head []byte, r io.Reader, lim Limits) error {
+	file, err := diskFile(lim.Dir)
+	if err != nil {
+		return keepError(err)
+	}
+	b.file, b.n = file, 0
+	if err := b.write(head); err != nil {
+		return keepError(err)
+	}
+	b.freeMemory()
 	bp := buffers.Get().(*[]byte)
 	defer buffers.Put(bp)
 	for {
 		n, rerr := r.Read(*bp)
 		if n > 0 {
-			if err := b.write((*bp)[:n], lim); err != nil {
+			if err := b.write((*bp)[:n]); err != nil {
 				return keepError(err)
 			}
 		}
@@ -143,22 +157,7 @@ func (b *Body) copy(r io.Reader, lim Limits) error {
 	}
 }
 
-// write appends p, moving from the memfd to disk when a body outgrows its share of memory.
-func (b *Body) write(p []byte, lim Limits) error {
-	if b.memory > 0 && b.n+int64(len(p)) > b.memory {
-		disk, err := diskFile(lim.Dir)
-		if err != nil {
-			return err
-		}
-		mem := b.file
-		b.file = disk
-		_, err = io.Copy(disk, io.NewSectionReader(mem, 0, b.n))
-		mem.Close()
-		b.freeMemory()
-		if err != nil {
-			return err
-		}
-	}
+func (b *Body) write(p []byte) error {
 	n, err := b.file.WriteAt(p, b.n)
 	b.n += int64(n)
 	return err
@@ -166,7 +165,10 @@ func (b *Body) write(p []byte, lim Limits) error {
 
 func (b *Body) freeMemory() {
 	memoryUsed.Add(-b.memory)
-	b.memory = 0
+	if b.block != nil {
+		bodyBlocks.Put(b.block)
+	}
+	b.memory, b.block, b.bytes = 0, nil, nil
 }
 
 func keepError(err error) error {
@@ -180,7 +182,7 @@ func keepError(err error) error {
 // Len returns the size of the body in bytes.
 func (b *Body) Len() int64 { return b.n }
 
-// Bytes returns the body when it is kept in memory, else nil.
+// Bytes returns the body when it is kept in memory, else nil. They are valid until Close.
 func (b *Body) Bytes() []byte { return b.bytes }
 
 // File returns the file that holds the body, its offset unspecified, or nil when the body is kept in memory. It stays the Body's.
@@ -199,12 +201,11 @@ func (b *Body) Close() error {
 	if b == nil {
 		return nil
 	}
-	b.bytes = nil
-	if b.file == nil {
-		return nil
-	}
+	b.freeMemory()
 	f := b.file
 	b.file = nil
-	b.freeMemory()
+	if f == nil {
+		return nil
+	}
 	return f.Close()
 }

@@ -40,16 +40,39 @@ func TestReadBody(t *testing.T) {
 	f(0, 0, false)
 	f(1000, 1000, false)
 	f(1<<10, 1<<10, false)
-	f(1<<10+1, 1<<10+1, true)
-	f(8<<10, 8<<10, true)
+	f(1<<10+1, 1<<10+1, false)
+	f(8<<10, 8<<10, false)
+	f(8<<10+1, 8<<10+1, true)
 	f(100<<10, 100<<10, true)
 	f(0, -1, false)
 	f(1<<10, -1, false)
-	f(1<<10+1, -1, true)
-	f(5<<10, -1, true)
+	f(1<<10+1, -1, false)
+	f(5<<10, -1, false)
+	f(8<<10+1, -1, true)
 	f(100<<10, -1, true)
 	if n := memoryUsed.Load(); n != 0 {
 		t.Errorf("%d bytes of memory are still accounted for", n)
+	}
+}
+
+// TestDescriptor: what is passed on arrives whole, by a pipe or, where none of that size is to be had, by a file.
+func TestDescriptor(t *testing.T) {
+	for _, size := range []int{1, 64 << 10, 1 << 20, 64 << 20} {
+		want := pattern(size)
+		f, pipe, err := Descriptor(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size == 64<<20 && pipe {
+			t.Errorf("a pipe holds %d bytes", size)
+		}
+		if !pipe {
+			f.Seek(0, io.SeekStart)
+		}
+		if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes came out as %d, pipe %v, %v", size, len(got), pipe, err)
+		}
+		f.Close()
 	}
 }
 

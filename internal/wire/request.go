@@ -13,7 +13,8 @@ const (
 	MaxVars       = 65539
 	MaxInlineBody = 65536
 
-	RequestBodyFD = 1
+	RequestBodyFD   = 1
+	RequestBodyPipe = 2
 )
 
 // Request is the header of a queue message.

@@ -30,7 +30,7 @@ func TestHeader(t *testing.T) {
 		c[m[1]] = v
 	}
 	goConsts := map[string]uint64{
-		"REQUEST_MAGIC": RequestMagic, "MAX_VARS": MaxVars, "MAX_INLINE_BODY": MaxInlineBody, "REQUEST_BODY_FD": RequestBodyFD,
+		"REQUEST_MAGIC": RequestMagic, "MAX_VARS": MaxVars, "MAX_INLINE_BODY": MaxInlineBody, "REQUEST_BODY_FD": RequestBodyFD, "REQUEST_BODY_PIPE": RequestBodyPipe,
 		"MAX_HEAD": MaxHead, "MAX_FRAME": MaxFrame, "FRAME_HEAD": FrameHead, "FRAME_FIN": FrameFin, "FRAME_FILE": FrameFile,
 		"FRAME_ABORT": FrameAbort, "WINDOW": Window, "NOTE_WINDOW": NoteWindow, "NOTE_CANCEL": NoteCancel,
 		"MAX_CONTROL_TEXT": MaxControlText, "CTL_FORK": ControlFork, "CTL_IMPORTED": ControlImported, "CTL_FORKED": ControlForked,

@@ -3,125 +3,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Keys beyond this number are made anew for each request: a client invents as many field names as it likes. */
-#define MAX_KEYS 384
-#define TABLE_SIZE 1024 /* power of two, so that the table is never more than half full */
-#define MAX_KEPT_VALUE 256
+#include "keys.h"
 
-enum role { ROLE_NONE, ROLE_METHOD, ROLE_URI, ROLE_SCHEME };
+/* Requests whose keys come in the same order, as those of one client do, begin as a copy of one dictionary: a template. That
+ * is cheaper than to fill one from nothing, which grows several times. So many orders are remembered, of requests
+ * of at most so many variables. */
+#define TEMPLATES 8
+#define TEMPLATE_VARS 64
 
-struct key {
-	PyObject *name;   /* interned str; owned */
-	struct key *next; /* the key that followed it last time: a guess that spares the search */
-	char *kept;      /* bytes of the last value, MAX_KEPT_VALUE of room; NULL for a key whose values are not kept */
-	PyObject *value; /* str of these bytes; owned, or NULL */
-	size_t kept_len;
-	uint32_t hash;
-	enum role role;
-	size_t len;
-	char text[];
+struct template
+{
+	PyObject *dict;     /* base and all keys, with the values that are kept, None for the others; owned, or NULL */
+	uint32_t candidate; /* the order that was seen last: seen twice in a row, it becomes the template */
+	unsigned n;
+	struct hg_key *keys[TEMPLATE_VARS];
+	PyObject *values[TEMPLATE_VARS]; /* borrowed from dict */
+};
+
+struct var {
+	struct hg_key *key; /* NULL if it is not cached */
+	struct hg_var v;
 };
 
 struct hg_environ {
-	PyObject *base; /* what every environ starts as */
+	PyObject *base; /* what every environ starts as: the wsgi. keys */
 	Py_ssize_t base_size;
 	PyObject *name_input, *name_scheme, *https;
-	struct key first; /* before the first key: only its guess is used */
-	unsigned keys;
-	struct key *table[TABLE_SIZE];
+	struct hg_keys *keys;
+	struct hg_key *first; /* a guess of the first key */
+	struct template templates[TEMPLATES];
+	/* The request that is being made: */
+	struct var *vars;
+	unsigned n, room;
+	uint32_t order; /* a hash of the keys in their order */
+	bool regular;   /* fit for a template */
 };
 
-/* Keys whose values come again and again and hold no secret: the last value of each stays in memory as one str. Cookies,
- * credentials, URLs and everything a client invents are not among them and live no longer than their request. */
-static const char *const kept_keys[] = {"REQUEST_METHOD", "SCRIPT_NAME", "SERVER_PROTOCOL", "REQUEST_SCHEME", "HTTPS",
-        "DOCUMENT_ROOT", "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST",
-        "HTTP_ACCEPT", "HTTP_ACCEPT_CHARSET", "HTTP_ACCEPT_ENCODING", "HTTP_ACCEPT_LANGUAGE", "HTTP_CACHE_CONTROL",
-        "HTTP_CONNECTION", "HTTP_DNT", "HTTP_ORIGIN", "HTTP_PRAGMA", "HTTP_PRIORITY", "HTTP_SEC_CH_UA",
-        "HTTP_SEC_CH_UA_MOBILE", "HTTP_SEC_CH_UA_PLATFORM", "HTTP_SEC_FETCH_DEST", "HTTP_SEC_FETCH_MODE",
-        "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_USER", "HTTP_TE", "HTTP_UPGRADE_INSECURE_REQUESTS", "HTTP_USER_AGENT",
-        "HTTP_VIA", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUESTED_WITH"};
-
-/* Common keys whose values are not kept: known from the start, so that invented ones cannot take their places. */
-static const char *const plain_keys[] = {"REQUEST_URI", "QUERY_STRING", "PATH_INFO", "REMOTE_PORT", "REQUEST_ID",
-        "REMOTE_USER", "HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE",
-        "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE", "HTTP_REFERER", "HTTP_TRACEPARENT", "HTTP_X_CSRFTOKEN",
-        "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_X_REQUEST_ID"};
-
-/* FNV-1a */
-static uint32_t hash_of(const char *p, size_t n)
-{
-	uint32_t h = 2166136261u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)p[i]) * 16777619u;
-	return h;
-}
-
-static bool is_key(const struct key *k, const char *p, size_t n)
-{
-	return k->len == n && !memcmp(k->text, p, n);
-}
-
-static struct key *new_key(struct hg_environ *e, const char *p, size_t n, uint32_t hash)
-{
-	struct key *k = calloc(1, sizeof *k + n + 1);
-	if (!k)
-		return NULL;
-	memcpy(k->text, p, n);
-	k->len = n;
-	k->hash = hash;
-	/* Interning needs ASCII, which header names are; other keys are not cached. */
-	k->name = py.PyUnicode_InternFromString(k->text);
-	if (!k->name) {
-		py.PyErr_Clear();
-		free(k);
-		return NULL;
-	}
-	e->keys++;
-	return k;
-}
-
-static bool is_ascii(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)p[i] >= 0x80)
-			return false;
-	return true;
-}
-
-/* Returns the cached key, which it makes if there is room; NULL if there is none. The text must be a valid key. */
-static struct key *find_key(struct hg_environ *e, const char *p, size_t n)
-{
-	uint32_t hash = hash_of(p, n), i = hash % TABLE_SIZE;
-	for (; e->table[i]; i = (i + 1) % TABLE_SIZE)
-		if (e->table[i]->hash == hash && is_key(e->table[i], p, n))
-			return e->table[i];
-	if (e->keys >= MAX_KEYS || !is_ascii(p, n))
-		return NULL;
-	return e->table[i] = new_key(e, p, n, hash);
-}
-
-static bool preload_keys(struct hg_environ *e)
-{
-	for (size_t i = 0; i < sizeof kept_keys / sizeof *kept_keys; i++) {
-		struct key *k = find_key(e, kept_keys[i], strlen(kept_keys[i]));
-		if (!k || !(k->kept = malloc(MAX_KEPT_VALUE)))
-			return false;
-	}
-	for (size_t i = 0; i < sizeof plain_keys / sizeof *plain_keys; i++)
-		if (!find_key(e, plain_keys[i], strlen(plain_keys[i])))
-			return false;
-	find_key(e, "REQUEST_METHOD", 14)->role = ROLE_METHOD;
-	find_key(e, "REQUEST_URI", 11)->role = ROLE_URI;
-	find_key(e, "REQUEST_SCHEME", 14)->role = ROLE_SCHEME;
-	return true;
-}
+/* ---- making a maker ------------------------------------------------------------ */
 
 /* Puts value, which it takes over, into dict. */
 static int put(PyObject *dict, const char *key, PyObject *value)
 {
 	int rc = value ? py.PyDict_SetItemString(dict, key, value) : -1;
-	if (value)
-		py.Py_DecRef(value);
+	py.Py_DecRef(value);
 	return rc;
 }
 
@@ -161,41 +85,102 @@ struct hg_environ *hg_environ_new(bool multithread, bool multiprocess, PyObject 
 		py.PyErr_NoMemory();
 		return NULL;
 	}
-	e->base = make_base(multithread, multiprocess, file_wrapper);
+	e->keys = hg_keys_new();
+	e->base = e->keys ? make_base(multithread, multiprocess, file_wrapper) : NULL;
 	e->name_input = py.PyUnicode_InternFromString("wsgi.input");
 	e->name_scheme = py.PyUnicode_InternFromString("wsgi.url_scheme");
 	e->https = py.PyUnicode_InternFromString("https");
-	if (!e->base || !e->name_input || !e->name_scheme || !e->https || !preload_keys(e)) {
-		if (!py.PyErr_Occurred())
-			py.PyErr_NoMemory();
+	if (!e->base || !e->name_input || !e->name_scheme || !e->https)
 		return NULL; /* the thread cannot start, so the process ends: nothing is given back */
-	}
 	e->base_size = py.PyDict_Size(e->base);
 	return e;
 }
 
-/* Returns the str of a value, a new reference. */
-static PyObject *value_of(struct key *k, const struct hg_var *v)
+/* ---- the variables of a request --------------------------------------------------- */
+
+/* Notes what the worker wants to know. */
+static void note(const struct hg_key *k, const struct hg_var *v, struct hg_request_line *line)
 {
-	if (!k || !k->kept || v->value_len > MAX_KEPT_VALUE)
-		return py.PyUnicode_DecodeLatin1(v->value, (Py_ssize_t)v->value_len, NULL);
-	if (!k->value || k->kept_len != v->value_len || memcmp(k->kept, v->value, v->value_len)) {
-		PyObject *value = py.PyUnicode_DecodeLatin1(v->value, (Py_ssize_t)v->value_len, NULL);
-		if (!value)
-			return NULL;
-		py.Py_DecRef(k->value);
-		k->value = value;
-		k->kept_len = v->value_len;
-		memcpy(k->kept, v->value, v->value_len);
+	switch (k->role) {
+	case HG_KEY_METHOD:
+		line->method = v->value;
+		line->method_len = v->value_len;
+		break;
+	case HG_KEY_URI:
+		line->uri = v->value;
+		line->uri_len = v->value_len;
+		break;
+	case HG_KEY_SCHEME:
+		line->https = v->value_len == 5 && !memcmp(v->value, "https", 5);
+		break;
+	case HG_KEY_PLAIN:
+		break;
 	}
-	py.Py_IncRef(k->value);
-	return k->value;
 }
 
-static int set(PyObject *dict, struct key *k, const struct hg_var *v)
+static bool grow(struct hg_environ *e)
 {
-	PyObject *name = k ? k->name : py.PyUnicode_DecodeLatin1(v->key, (Py_ssize_t)v->key_len, NULL);
-	PyObject *value = value_of(k, v);
+	if (e->n < e->room)
+		return true;
+	unsigned room = e->room ? 2 * e->room : TEMPLATE_VARS;
+	struct var *vars = realloc(e->vars, room * sizeof *vars);
+	if (!vars) {
+		py.PyErr_NoMemory();
+		return false;
+	}
+	e->vars = vars;
+	e->room = room;
+	return true;
+}
+
+/* Cuts the next variable off *p and finds its key; guess is what that may be. Returns what is wrong, or NULL. */
+static const char *next_var(
+        struct hg_environ *e, const unsigned char **p, const unsigned char *end, struct hg_key *guess, struct var *var)
+{
+	const unsigned char *start = *p;
+	const char *error = hg_var_cut(p, end, &var->v);
+	if (error)
+		return error;
+	var->key = guess;
+	if (!guess || guess->key_size != 2 + var->v.key_len || memcmp(guess->record, start, guess->key_size))
+		var->key = hg_keys_find(e->keys, &var->v, &error);
+	return error;
+}
+
+/* Takes the packet apart into e->vars. Returns false with *error or an exception. */
+static bool scan(struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error)
+{
+	const unsigned char *p = m->vars, *end = p + m->vars_len;
+	struct hg_key **guess = &e->first;
+	e->order = 0;
+	e->regular = true;
+	for (e->n = 0; p < end; e->n++) {
+		if (!grow(e))
+			return false;
+		struct var *var = &e->vars[e->n];
+		if ((*error = next_var(e, &p, end, *guess, var)))
+			return false;
+		if (!var->key) {
+			e->regular = false;
+			continue;
+		}
+		*guess = var->key;
+		guess = &var->key->next;
+		e->order = e->order * 31 + var->key->hash;
+		if (var->key->role != HG_KEY_PLAIN)
+			note(var->key, &var->v, line);
+	}
+	e->regular = e->regular && e->n <= TEMPLATE_VARS;
+	return true;
+}
+
+/* ---- making an environ --------------------------------------------------------------- */
+
+static int set(PyObject *dict, const struct var *var)
+{
+	struct hg_key *k = var->key;
+	PyObject *name = k ? k->name : py.PyUnicode_DecodeLatin1(var->v.key, (Py_ssize_t)var->v.key_len, NULL);
+	PyObject *value = hg_key_value(k, &var->v);
 	int rc = name && value ? py.PyDict_SetItem(dict, name, value) : -1;
 	if (!k)
 		py.Py_DecRef(name);
@@ -203,76 +188,97 @@ static int set(PyObject *dict, struct key *k, const struct hg_var *v)
 	return rc;
 }
 
-/* Notes what the worker wants to know. Returns whether this is the scheme https. */
-static bool note(const struct key *k, const struct hg_var *v, struct hg_request_line *line)
+static PyObject *fill(struct hg_environ *e, const char **error)
 {
-	switch (k->role) {
-	case ROLE_METHOD:
-		line->method = v->value;
-		line->method_len = v->value_len;
-		break;
-	case ROLE_URI:
-		line->uri = v->value;
-		line->uri_len = v->value_len;
-		break;
-	case ROLE_SCHEME:
-		return v->value_len == 5 && !memcmp(v->value, "https", 5);
-	case ROLE_NONE:
-		break;
+	PyObject *dict = py.PyDict_Copy(e->base);
+	for (unsigned i = 0; dict && i < e->n; i++) {
+		if (set(dict, &e->vars[i]) == 0)
+			continue;
+		py.Py_DecRef(dict);
+		return NULL;
 	}
-	return false;
+	/* One entry for each variable, or a key came twice or was one of ours. */
+	if (dict && py.PyDict_Size(dict) != e->base_size + (Py_ssize_t)e->n) {
+		*error = "a uwsgi key comes twice, or starts with wsgi.";
+		py.Py_DecRef(dict);
+		return NULL;
+	}
+	return dict;
 }
 
-/* Adds all variables to dict. Returns how many, or -1 with *error or an exception. */
-static Py_ssize_t fill(struct hg_environ *e, PyObject *dict, const struct hg_message *m, struct hg_request_line *line,
-        bool *https, const char **error)
+static bool matches(const struct hg_environ *e, const struct template *t)
 {
-	const unsigned char *p = m->vars, *end = p + m->vars_len;
-	struct key *previous = &e->first;
-	struct hg_var v;
-	Py_ssize_t n = 0;
-	for (; p < end; n++) {
-		if ((*error = hg_var_cut(&p, end, &v)))
-			return -1;
-		struct key *k = previous->next;
-		if (!k || !is_key(k, v.key, v.key_len)) {
-			if ((*error = hg_var_key_error(v.key, v.key_len)))
-				return -1;
-			k = find_key(e, v.key, v.key_len);
-		}
-		if (set(dict, k, &v) < 0)
-			return -1;
-		if (!k)
+	if (!t->dict || t->n != e->n)
+		return false;
+	for (unsigned i = 0; i < e->n; i++)
+		if (t->keys[i] != e->vars[i].key)
+			return false;
+	return true;
+}
+
+/* Copies the template and sets what is another value. */
+static PyObject *fill_template(struct hg_environ *e, const struct template *t)
+{
+	PyObject *dict = py.PyDict_Copy(t->dict);
+	for (unsigned i = 0; dict && i < e->n; i++) {
+		PyObject *value = hg_key_value(t->keys[i], &e->vars[i].v);
+		int rc = value ? 0 : -1;
+		if (value != t->values[i] && value)
+			rc = py.PyDict_SetItem(dict, t->keys[i]->name, value);
+		py.Py_DecRef(value);
+		if (rc == 0)
 			continue;
-		previous->next = k;
-		previous = k;
-		if (k->role != ROLE_NONE && note(k, &v, line))
-			*https = true;
+		py.Py_DecRef(dict);
+		return NULL;
 	}
-	return n;
+	return dict;
+}
+
+/* Makes the order of this request, which has been found right, a template if it came twice in a row. Failing is no harm. */
+static void learn(struct hg_environ *e, struct template *t)
+{
+	if (t->candidate != e->order) {
+		t->candidate = e->order;
+		return;
+	}
+	PyObject *dict = py.PyDict_Copy(e->base);
+	for (unsigned i = 0; dict && i < e->n; i++) {
+		struct hg_key *k = e->vars[i].key;
+		t->keys[i] = k;
+		t->values[i] = k->value ? k->value : py.None;
+		if (py.PyDict_SetItem(dict, k->name, t->values[i]) == 0)
+			continue;
+		py.Py_DecRef(dict);
+		dict = NULL;
+	}
+	if (!dict)
+		py.PyErr_Clear();
+	py.Py_DecRef(t->dict);
+	t->dict = dict;
+	t->n = e->n;
 }
 
 PyObject *hg_environ_build(
         struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error)
 {
-	bool https = false;
 	*error = NULL;
 	*line = (struct hg_request_line){.method = "", .uri = ""};
-	PyObject *dict = py.PyDict_Copy(e->base);
-	if (!dict)
+	if (!scan(e, m, line, error))
 		return NULL;
-	Py_ssize_t n = fill(e, dict, m, line, &https, error);
-	if (n < 0 || (https && py.PyDict_SetItem(dict, e->name_scheme, e->https) < 0))
-		goto fail;
-	/* One entry for each variable, or a key came twice or was one of ours. */
-	if (py.PyDict_Size(dict) != e->base_size + n) {
-		*error = "a uwsgi key comes twice, or starts with wsgi.";
-		goto fail;
+	struct template *t = &e->templates[e->order % TEMPLATES];
+	PyObject *dict;
+	if (e->regular && matches(e, t)) {
+		dict = fill_template(e, t);
+	} else {
+		dict = fill(e, error);
+		if (dict && e->regular)
+			learn(e, t);
+	}
+	if (dict && line->https && py.PyDict_SetItem(dict, e->name_scheme, e->https) < 0) {
+		py.Py_DecRef(dict);
+		return NULL;
 	}
 	return dict;
-fail:
-	py.Py_DecRef(dict);
-	return NULL;
 }
 
 int hg_environ_set_input(struct hg_environ *e, PyObject *environ, PyObject *input)

@@ -1,7 +1,5 @@
-/* The environ of a request (PEP 3333), made from the variables of its packet.
- *
- * Each thread has its own maker, which keeps what requests have in common: the dictionary every environ starts as, the str
- * objects of keys, and the last value of keys whose values repeat and hold no secret (see kept_keys). */
+/* The environ of a request (PEP 3333), made from the variables of its packet. Each thread has its own maker, which
+ * keeps what requests have in common: see keys.h for which values that may be. */
 #ifndef HG_ENVIRON_H
 #define HG_ENVIRON_H
 
@@ -17,6 +15,7 @@ struct hg_environ;
 struct hg_request_line {
 	const char *method, *uri;
 	size_t method_len, uri_len;
+	bool https;
 };
 
 /* Makes a maker: NULL with an exception on failure. It lives as long as its thread. file_wrapper is borrowed.

@@ -1,7 +1,6 @@
 #include "head.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -199,8 +198,13 @@ void hg_head_add_length(struct hg_head *h, uint64_t n)
 	put16(p, sizeof name - 1);
 	memcpy(p + 2, name, sizeof name - 1);
 	p += 2 + sizeof name - 1;
-	int digits = snprintf((char *)p + 2, 24, "%llu", (unsigned long long)n);
-	put16(p, (size_t)digits);
-	h->len = (size_t)(p - h->data) + 2 + (size_t)digits;
+	char text[20];
+	size_t digits = 0;
+	do
+		text[sizeof text - ++digits] = (char)('0' + n % 10);
+	while (n /= 10);
+	memcpy(p + 2, text + sizeof text - digits, digits);
+	put16(p, digits);
+	h->len = (size_t)(p - h->data) + 2 + digits;
 	put16(h->data + h->count_at, ++h->count);
 }

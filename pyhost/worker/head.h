@@ -12,7 +12,7 @@
 #define HG_HEAD_SPARE 64
 
 struct hg_head {
-	unsigned char *data; /* HG_MAX_HEAD bytes, owned by the thread */
+	unsigned char *data; /* HG_MAX_HEAD bytes, with room for a struct hg_frame before them; owned by the thread */
 	size_t len;
 	size_t count_at; /* where in data the number of fields stands */
 	unsigned count;

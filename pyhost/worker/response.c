@@ -11,6 +11,9 @@
 /* The most frames that are handed to the kernel in one call. */
 #define BATCH 8
 
+/* A body up to this size is copied behind its head rather than gathered by the kernel, which costs more. */
+#define SMALL 4096
+
 void hg_response_begin(struct hg_response *r)
 {
 	unsigned char *data = r->head.data;
@@ -104,9 +107,35 @@ static bool flush(struct hg_thread *t, struct batch *b, bool fin)
 	return true;
 }
 
+/* A whole small response, with its head: written in one piece where the head already stands. */
+static enum hg_step transmit_small(struct hg_thread *t, const char *p, size_t n)
+{
+	struct hg_response *r = &t->response;
+	if (n && !take_window(t, n)) /* the window is new and larger */
+		return HG_OVER;
+	unsigned char *start = r->head.data - sizeof(struct hg_frame);
+	struct hg_frame f = {
+	        .length = (uint32_t)(r->head.len + n),
+	        .flags = HG_FRAME_HEAD | HG_FRAME_FIN,
+	        .id = t->message.header.id,
+	        .head_len = (uint32_t)r->head.len,
+	};
+	memcpy(start, &f, sizeof f);
+	if (n)
+		memcpy(r->head.data + r->head.len, p, n);
+	struct batch b = {.n_frames = 0};
+	add_iov(&b, start, sizeof f + f.length);
+	r->head_sent = true;
+	r->sent = n;
+	hg_slot_sent(t->slot, n);
+	return flush(t, &b, true) ? HG_GO_ON : HG_OVER;
+}
+
 /* Sends n bytes; with fin, they are the last ones. */
 static enum hg_step transmit(struct hg_thread *t, const char *p, size_t n, bool fin)
 {
+	if (fin && !t->response.head_sent && n <= SMALL && t->response.head.len + n <= HG_MAX_HEAD)
+		return transmit_small(t, p, n);
 	do {
 		struct batch b = {.n_frames = 0};
 		size_t granted = n ? take_window(t, n < BATCH * HG_MAX_FRAME ? n : BATCH * HG_MAX_FRAME) : 0;

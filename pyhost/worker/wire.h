@@ -25,7 +25,8 @@
 #define HG_MAX_VARS 65539           /* a whole uwsgi packet, header included */
 #define HG_MAX_INLINE_BODY 65536    /* a larger body comes as a descriptor */
 
-#define HG_REQUEST_BODY_FD 1 /* the body is a descriptor, read from offset 0 */
+#define HG_REQUEST_BODY_FD 1   /* the body is a descriptor, read from offset 0 */
+#define HG_REQUEST_BODY_PIPE 2 /* with BODY_FD: it is a pipe that holds the whole body */
 
 struct hg_request {
 	uint32_t magic;

@@ -7,24 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hognose/internal/wire"
+	"hognose/pyhost/python"
 )
 
 // BenchmarkWorker measures what a request costs a worker in CPU time, kernel included: cpu-us/req. The driver
 // keeps the queue fed, as a front under load does. A browser's request has more and longer variables.
 func BenchmarkWorker(b *testing.B) {
-	browser := get("/hello", "HTTP_USER_AGENT", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	browser := get("/", "HTTP_USER_AGENT", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 		"HTTP_ACCEPT", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "HTTP_ACCEPT_LANGUAGE", "en-US,en;q=0.5",
 		"HTTP_ACCEPT_ENCODING", "gzip, deflate, br, zstd", "HTTP_CONNECTION", "keep-alive", "HTTP_UPGRADE_INSECURE_REQUESTS", "1",
 		"HTTP_SEC_FETCH_DEST", "document", "HTTP_SEC_FETCH_MODE", "navigate", "HTTP_SEC_FETCH_SITE", "none", "HTTP_SEC_FETCH_USER", "?1",
 		"HTTP_PRIORITY", "u=0, i", "HTTP_COOKIE", "sessionid=0123456789abcdef0123456789abcdef; csrftoken=0123456789abcdef",
 		"DOCUMENT_ROOT", "/srv/www", "REQUEST_ID", "0123456789abcdef")
-	for name, r := range map[string]request{"hello": get("/hello"), "browser": browser} {
+	for name, r := range map[string]request{"hello": get("/"), "browser": browser} {
 		b.Run(name, func(b *testing.B) { drive(b, r) })
 	}
 }
 
 func drive(b *testing.B, r request) {
-	tr := newTree(b, options{settings: processes})
+	tr := newTree(b, options{settings: python.Settings{Module: "hello", Chdir: "testdata"}})
 	p := tr.fork(0)
 	near, far, err := wire.Socketpair(unix.SOCK_STREAM, "stream")
 	check(b, err)
