@@ -18,7 +18,7 @@ import (
 )
 
 // phase is what a connection is doing, for deadlines and for shedding.
-type phase = uint32
+type phase int64
 
 const (
 	phaseHandshake phase = iota // TLS
@@ -29,6 +29,9 @@ const (
 	phaseHandler                // the handler works; no deadline of ours
 	phaseWrite                  // a response is being written
 	phaseLinger                 // closed for sending, reading what the client still sends
+	phaseEnded                  // ended while it waited for a request: none is taken any more
+
+	phaseMask = 15 // the bits of conn.standing that hold the phase; the deadline is that much less precise
 )
 
 // handshakeTimeout is the time for a TLS handshake.
@@ -52,8 +55,9 @@ type conn struct {
 	place int  // in shard.conns, guarded by shard.mu
 	perIP bool // counted by Server.perIP
 
-	phase    atomic.Uint32
-	deadline atomic.Int64  // UnixNano, 0 is none
+	// standing is the phase and its deadline, in one word so that nobody sees the one with the other's: UnixNano of the
+	// deadline, 0 is none, its low bits replaced by the phase.
+	standing atomic.Int64
 	expired  atomic.Uint32 // waitGoesOn, waitExpired or waitCut
 
 	requests int
@@ -102,6 +106,9 @@ func (c *conn) serve() {
 		return
 	}
 	c.setPhase(phaseFirst, c.http().ClientHeaderTimeout.Std())
+	if c.srv.draining.Load() {
+		return
+	}
 	for c.serveRequest() {
 	}
 }
@@ -132,8 +139,33 @@ func (c *conn) setPhase(p phase, d time.Duration) {
 	if d > 0 {
 		at = c.srv.clock.nanos.Load() + int64(d) + int64(janitorInterval)
 	}
-	c.deadline.Store(at)
-	c.phase.Store(p)
+	c.standing.Store(at&^phaseMask | int64(p))
+}
+
+// unpack splits what conn.standing holds.
+func unpack(standing int64) (p phase, deadline int64) {
+	return phase(standing & phaseMask), standing &^ phaseMask
+}
+
+// beginRequest notes that the first byte of a request has come. It reports false when the connection was ended before: a
+// request that nobody would answer must not reach a handler.
+func (c *conn) beginRequest() bool {
+	for {
+		s := c.standing.Load()
+		if p, _ := unpack(s); p == phaseEnded {
+			return false
+		}
+		if c.standing.CompareAndSwap(s, int64(phaseHead)) {
+			return true
+		}
+	}
+}
+
+// endWait ends the wait for a request, of a connection that stood as s, unless the request has come meanwhile.
+func (c *conn) endWait(s int64) {
+	if c.standing.CompareAndSwap(s, int64(phaseEnded)) {
+		c.cut()
+	}
 }
 
 // How a connection's waiting stands.
@@ -145,15 +177,20 @@ const (
 
 // expire ends a wait that has taken too long; the janitor calls it.
 func (c *conn) expire(now int64) {
-	if at := c.deadline.Load(); at == 0 || now <= at {
+	s := c.standing.Load()
+	p, at := unpack(s)
+	if at == 0 || now <= at {
 		return
 	}
-	if p := c.phase.Load(); p != phaseHead && p != phaseBody {
+	switch p {
+	case phaseFirst, phaseIdle:
+		c.endWait(s)
+	case phaseHead, phaseBody:
+		if c.expired.CompareAndSwap(waitGoesOn, waitExpired) {
+			c.nc.SetReadDeadline(aLongTimeAgo)
+		}
+	default:
 		c.cut()
-		return
-	}
-	if c.expired.CompareAndSwap(waitGoesOn, waitExpired) {
-		c.nc.SetReadDeadline(aLongTimeAgo)
 	}
 }
 
@@ -167,10 +204,11 @@ func (c *conn) revive() {
 	}
 }
 
-// expireIdle ends the wait for a next request.
+// expireIdle ends the wait for a first or a next request.
 func (c *conn) expireIdle() {
-	if p := c.phase.Load(); p == phaseIdle || p == phaseFirst && c.srv.draining.Load() {
-		c.cut()
+	s := c.standing.Load()
+	if p, _ := unpack(s); p == phaseIdle || p == phaseFirst {
+		c.endWait(s)
 	}
 }
 
@@ -282,13 +320,13 @@ func (c *conn) timedOut(err error) bool {
 	return c.expired.Load() == waitExpired && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// gone reports whether the client has closed its side, without blocking: exchange.Exchange.Gone.
+// gone reports whether the client has closed its side, or the connection was cut, without blocking: exchange.Exchange.Gone.
 func (c *conn) gone() bool {
-	gone := false
+	gone := c.expired.Load() == waitCut
 	c.raw.Control(func(fd uintptr) {
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 		n, err := unix.Poll(p, 0)
-		gone = err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+		gone = gone || err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
 	})
 	return gone
 }

@@ -38,7 +38,8 @@ func (s *Server) janitor() {
 	}
 }
 
-// shedIdle closes the connections that have been idle longest, a twentieth of all, at most ten times a second.
+// shedIdle closes the connections that have been idle longest, a twentieth of all, at most ten times a second. Those that never sent
+// anything come after those that wait for a next request (nginx: reusable connections).
 func (s *Server) shedIdle() {
 	now := time.Now().UnixNano()
 	last := s.conns.shed.Load()
@@ -47,15 +48,18 @@ func (s *Server) shedIdle() {
 	}
 	type idler struct {
 		c        *conn
+		phase    phase
 		deadline int64
 	}
 	var idle []idler
 	s.conns.each(func(c *conn) {
-		if c.phase.Load() == phaseIdle {
-			idle = append(idle, idler{c, c.deadline.Load()})
+		if p, at := unpack(c.standing.Load()); p == phaseIdle || p == phaseFirst {
+			idle = append(idle, idler{c, p, at})
 		}
 	})
-	slices.SortFunc(idle, func(a, b idler) int { return cmp.Compare(a.deadline, b.deadline) })
+	slices.SortFunc(idle, func(a, b idler) int {
+		return cmp.Or(cmp.Compare(b.phase, a.phase), cmp.Compare(a.deadline, b.deadline))
+	})
 	n := min(len(idle), 1+s.conns.count()/20)
 	for _, i := range idle[:n] {
 		i.c.expireIdle()

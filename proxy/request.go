@@ -20,7 +20,9 @@ func (c *conn) serveRequest() bool {
 			return false
 		}
 	}
-	c.phase.Store(phaseHead)
+	if !c.beginRequest() {
+		return false
+	}
 	start := time.Now()
 	head, err := c.readHead()
 	if err != nil {

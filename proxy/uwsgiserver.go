@@ -17,7 +17,7 @@ import (
 // an HTTP response whose end is the end of the connection. What is no packet is not answered.
 func (c *conn) serveUWSGI() {
 	c.setPhase(phaseFirst, c.http().ClientHeaderTimeout.Std())
-	if err := c.await(); err != nil || c.w == nil {
+	if err := c.await(); err != nil || c.w == nil || !c.beginRequest() {
 		return
 	}
 	start := time.Now()
