@@ -199,6 +199,14 @@ static void advance(struct msghdr *msg, size_t sent)
 	}
 }
 
+/* One send call: send for one piece of memory is cheaper than sendmsg. */
+static ssize_t send_some(int fd, const struct msghdr *msg, int flags)
+{
+	if (msg->msg_iovlen == 1 && !msg->msg_controllen)
+		return send(fd, msg->msg_iov->iov_base, msg->msg_iov->iov_len, flags);
+	return sendmsg(fd, msg, flags);
+}
+
 /* Sends all of msg under s->lock. Releases the GIL into *state when it must wait. */
 static enum hg_sent send_all(struct hg_stream *s, struct msghdr *msg, PyThreadState **state)
 {
@@ -206,7 +214,7 @@ static enum hg_sent send_all(struct hg_stream *s, struct msghdr *msg, PyThreadSt
 	while (msg->msg_iovlen) {
 		if (atomic_load_explicit(&s->dead, memory_order_relaxed))
 			return HG_SENT_DEAD;
-		ssize_t n = sendmsg(s->fd, msg, MSG_NOSIGNAL | (*state ? 0 : MSG_DONTWAIT));
+		ssize_t n = send_some(s->fd, msg, MSG_NOSIGNAL | (*state ? 0 : MSG_DONTWAIT));
 		if (n >= 0) {
 			begun = true;
 			advance(msg, (size_t)n);

@@ -210,13 +210,14 @@ static void refuse_request(struct hg_thread *t)
 
 static int start_thread(struct hg_thread *t)
 {
-	t->buffer =
-	        mmap(NULL, HG_MESSAGE_SIZE + HG_MAX_HEAD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* One mapping: the message, then a frame and its head. */
+	size_t head_at = (HG_MESSAGE_SIZE + sizeof(struct hg_frame) + 63) & ~(size_t)63;
+	t->buffer = mmap(NULL, head_at + HG_MAX_HEAD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->buffer == MAP_FAILED) {
 		py.PyErr_SetFromErrno(HG_PY_EXC(OSError));
 		return -1;
 	}
-	t->response.head.data = t->buffer + HG_MESSAGE_SIZE;
+	t->response.head.data = t->buffer + head_at;
 	t->environ = hg_environ_new(hg_worker.threads > 1, multiprocess, hg_worker.hooks.file_wrapper);
 	if (!t->environ)
 		return -1;
