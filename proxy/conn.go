@@ -71,6 +71,7 @@ type conn struct {
 	err    error
 	goneFn func() bool
 
+	torn bool // a response was not sent completely
 	// of the response that is being written
 	sendTimeout time.Duration
 	sent        int64 // body bytes
@@ -116,11 +117,16 @@ func (c *conn) serve() {
 // end closes the connection and forgets it. A panic ends this connection, not the process: its cause goes to the log.
 func (c *conn) end() {
 	if r := recover(); r != nil {
+		c.torn = true
 		c.srv.log.Error().Interface("panic", r).Bytes("stack", debug.Stack()).Msg("bug: a connection's goroutine panicked")
 	}
 	if c.w != nil {
+		c.w.ex.Response.Release() // not yet released after a panic only
 		c.w.release()
 		c.w = nil
+	}
+	if c.tls != nil && !c.torn {
+		c.tls.CloseWrite() // close_notify: without it a client of a response without a length cannot tell that it is whole
 	}
 	c.nc.Close()
 	if c.perIP {
@@ -322,13 +328,22 @@ func (c *conn) timedOut(err error) bool {
 
 // gone reports whether the client has closed its side, or the connection was cut, without blocking: exchange.Exchange.Gone.
 func (c *conn) gone() bool {
-	gone := c.expired.Load() == waitCut
+	return c.expired.Load() == waitCut || c.poll(unix.POLLRDHUP)
+}
+
+// sendsMore reports whether something has come that will not be read, such as another request.
+func (c *conn) sendsMore() bool {
+	return len(c.w.buffered()) > 0 || c.poll(unix.POLLIN)
+}
+
+// poll reports whether one of the events, or an error, is there now.
+func (c *conn) poll(events int16) (there bool) {
 	c.raw.Control(func(fd uintptr) {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		p := []unix.PollFd{{Fd: int32(fd), Events: events}}
 		n, err := unix.Poll(p, 0)
-		gone = gone || err == nil && n > 0 && p[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+		there = err == nil && n > 0
 	})
-	return gone
+	return there
 }
 
 // Limits of linger, as nginx's lingering_close.

@@ -34,6 +34,9 @@ func (s *Server) janitor() {
 			s.clock.tick(now)
 			n := now.UnixNano()
 			s.conns.each(func(c *conn) { c.expire(n) })
+			if refused := s.refused.Swap(0); refused > 0 {
+				s.log.Warn().Int64("refused", refused).Msg("too many connections (worker_connections)")
+			}
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (s *Server) admit(l *listener, nc net.Conn) {
 	if limit > 0 && n >= limit*9/10 {
 		s.shedIdle()
 		if n >= limit {
-			s.log.Warn().Int("worker_connections", limit).Msg("too many connections: one is refused")
+			s.refused.Add(1)
 			nc.Close()
 			return
 		}

@@ -154,8 +154,12 @@ func (c *conn) next(keepalive time.Duration) bool {
 func (c *conn) fail(ex *exchange.Exchange, err error) {
 	code := exchange.StatusOf(err)
 	ev := c.srv.log.Debug()
-	if code >= 500 {
-		ev = c.srv.log.Error()
+	switch code {
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported: // what the guard does not know
+	default:
+		if code >= 500 {
+			ev = c.srv.log.Error()
+		}
 	}
 	ev.Err(err).Int("status", code).Bytes("request_id", ex.ID).Bytes("method", ex.Method).Bytes("host", ex.Host).
 		Bytes("uri", ex.Target).Str("remote", ex.Remote.String()).Msg("request failed")

@@ -32,13 +32,25 @@ func (c *conn) respond(limits *config.HTTP) bool {
 	w.out = c.appendHead(w.out[:0], ex, f)
 	err := c.writeBody(ex, f)
 	if err != nil {
-		c.srv.log.Debug().Err(err).Bytes("request_id", ex.ID).Stringer("remote", c.remote).Msg("response was not sent completely")
+		c.tear(ex, err)
 		return false
 	}
-	if !f.keep && (w.body.c != nil && !w.body.done || w.body.broken) {
+	if !f.keep && (w.body.c != nil && !w.body.done || w.body.broken || c.sendsMore()) {
 		c.linger()
 	}
 	return f.keep
+}
+
+// tear notes that a response was not sent completely, so that the connection does not end as if it were. A client that left is its
+// own doing; all else has no other place where it is logged.
+func (c *conn) tear(ex *exchange.Exchange, err error) {
+	c.torn = true
+	ev := c.srv.log.Error()
+	if errors.Is(err, errClientGone) || exchange.StatusOf(err) == exchange.ClientClosed {
+		ev = c.srv.log.Debug()
+	}
+	ev.Err(err).Bytes("request_id", ex.ID).Bytes("method", ex.Method).Bytes("host", ex.Host).
+		Bytes("uri", ex.Target).Str("remote", ex.Remote.String()).Msg("response was not sent completely")
 }
 
 // framing is how a response is delimited (RFC 9112 section 6.3).

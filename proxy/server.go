@@ -38,6 +38,7 @@ type Server struct {
 	listeners map[string]*listener
 	closed    bool
 
+	refused  atomic.Int64 // connections since the janitor last logged them
 	draining atomic.Bool
 	wg       sync.WaitGroup // accept loops and connections
 	stop     chan struct{}  // closed when nothing is left that has deadlines

@@ -31,6 +31,12 @@ type testServer struct {
 // startServer starts a server; edit may change the settings of [http].
 func startServer(t *testing.T, h exchange.Handler, edit func(*config.HTTP)) *testServer {
 	t.Helper()
+	return startLogging(t, h, edit, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel))
+}
+
+// startLogging is startServer with a log.
+func startLogging(t *testing.T, h exchange.Handler, edit func(*config.HTTP), log zerolog.Logger) *testServer {
+	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,16 +58,19 @@ func startServer(t *testing.T, h exchange.Handler, edit func(*config.HTTP)) *tes
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(&Settings{Router: router, WorkerConnections: 1000}, nil, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel))
+	srv := NewServer(&Settings{Router: router, WorkerConnections: 1000}, nil, log)
 	if err := srv.Listen(map[config.Listen]net.Listener{spec: ln}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-		defer cancel()
-		srv.Shutdown(ctx)
-	})
+	t.Cleanup(func() { shutdown(srv) })
 	return &testServer{srv, t, ln.Addr().String()}
+}
+
+// shutdown ends a server without waiting for its clients.
+func shutdown(srv *Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	srv.Shutdown(ctx)
 }
 
 func (s *testServer) dial() *testConn {

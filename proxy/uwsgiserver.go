@@ -133,7 +133,7 @@ func (c *conn) respondUWSGI(limits *config.HTTP) {
 	c.setPhase(phaseWrite, c.sendTimeout)
 	w.out = appendHeadUWSGI(w.out[:0], &ex.Response, f)
 	if err := c.writeBody(ex, f); err != nil {
-		c.srv.log.Debug().Err(err).Bytes("request_id", ex.ID).Msg("response was not sent completely")
+		c.tear(ex, err)
 		return
 	}
 	if w.body.c != nil && !w.body.done || w.body.broken {

@@ -105,8 +105,11 @@ func (c *conn) fileOnce(fd uintptr) bool {
 		case unix.EAGAIN:
 			c.setPhase(phaseWrite, c.sendTimeout)
 			return false
-		default:
-			o.err = fmt.Errorf("cannot send a file: %w", err)
+		case unix.EIO, unix.EINVAL, unix.ENOMEM, unix.EOVERFLOW, unix.ESPIPE:
+			o.err = fmt.Errorf("cannot read a file that is being sent: %w", err)
+			return true
+		default: // of the socket
+			o.err = fmt.Errorf("%w: %w", errClientGone, err)
 			return true
 		}
 	}
