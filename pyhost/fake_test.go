@@ -74,11 +74,16 @@ func newPool(t *testing.T, cfg Config) (*Pool, *events) {
 
 func newFakeApp(t *testing.T, p *Pool, id uint64, processes int) *fakeApp {
 	t.Helper()
+	return newNamedApp(t, p, id, processes, "test")
+}
+
+func newNamedApp(t *testing.T, p *Pool, id uint64, processes int, name string) *fakeApp {
+	t.Helper()
 	front, back, err := wire.Socketpair(unix.SOCK_SEQPACKET, "queue")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := wire.NewBoard("test", processes, 1)
+	file, err := wire.NewBoard(name, processes, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +149,29 @@ func (a *fakeApp) take() got {
 		a.t.Errorf("no request came: %v", err)
 		return got{}
 	}
-	r, packet, body, err := wire.ParseRequest(buf[:n])
+	return a.parse(buf[:n], oob[:oobn])
+}
+
+// poll receives a request if one comes soon.
+func (a *fakeApp) poll() (got, bool) {
+	buf, oob := make([]byte, 1<<18), make([]byte, 64)
+	fds := []unix.PollFd{{Fd: int32(a.queue), Events: unix.POLLIN}}
+	if n, err := unix.Poll(fds, 500); n <= 0 || err != nil {
+		return got{}, false
+	}
+	n, oobn, _, _, err := unix.Recvmsg(a.queue, buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	if err != nil || n == 0 {
+		return got{}, false
+	}
+	return a.parse(buf[:n], oob[:oobn]), true
+}
+
+// unmap gives the workers' view of the scoreboard back.
+func (a *fakeApp) unmap() { unix.Munmap(a.board) }
+
+func (a *fakeApp) parse(msg, oob []byte) got {
+	a.t.Helper()
+	r, packet, body, err := wire.ParseRequest(msg)
 	if err != nil {
 		a.t.Errorf("bad message: %v", err)
 	}
@@ -156,7 +183,7 @@ func (a *fakeApp) take() got {
 	for _, v := range vars {
 		g.vars[string(v.Name)] = string(v.Value)
 	}
-	fds, _ := wire.ParseRights(oob[:oobn])
+	fds, _ := wire.ParseRights(oob)
 	for _, fd := range fds {
 		f := os.NewFile(uintptr(fd), "body")
 		b, _ := io.ReadAll(f)

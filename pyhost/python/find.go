@@ -45,7 +45,11 @@ type answer struct {
 //
 // The error names the interpreter and what to install.
 func Find(executable string, as *syscall.Credential) (Interpreter, error) {
-	out, err := ask(executable, as)
+	return find(executable, as, FindTimeout)
+}
+
+func find(executable string, as *syscall.Credential, timeout time.Duration) (Interpreter, error) {
+	out, err := ask(executable, as, timeout)
 	if err != nil {
 		return Interpreter{}, err
 	}
@@ -56,13 +60,14 @@ func Find(executable string, as *syscall.Credential) (Interpreter, error) {
 	return a.interpreter(executable)
 }
 
-func ask(executable string, as *syscall.Credential) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), FindTimeout)
+func ask(executable string, as *syscall.Credential, timeout time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	// -I: no PYTHON* variables, no user site, no current directory; -S: no site-packages, whose code would run.
 	cmd := exec.CommandContext(ctx, executable, "-I", "-S", "-c", findScript)
 	cmd.Env = environment(os.Environ())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // a shim's children too
 	cmd.WaitDelay = time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -71,7 +76,7 @@ func ask(executable string, as *syscall.Credential) ([]byte, error) {
 	case err == nil:
 		return out, nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("interpreter %q does not answer within %v", executable, FindTimeout)
+		return nil, fmt.Errorf("interpreter %q does not answer within %v", executable, timeout)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("interpreter %q does not exist: install Python 3.8 or later, or name another one: %w", executable, err)
 	}

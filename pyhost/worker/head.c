@@ -6,16 +6,17 @@
 
 #include "log.h"
 
-/* What a byte may be part of. */
-#define TOKEN 1 /* of a field name: RFC 9110 section 5.6.2 */
-#define TEXT 2  /* of a field value or reason phrase: no control character but tab */
+/* What an application may fill; the rest is for the count and for a Content-Length that we add. */
+#define HEAD_LIMIT (HG_MAX_HEAD - HG_HEAD_SPARE)
 
+/* A field name: RFC 9110 section 5.6.2. */
 static bool is_token(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       (c != 0 && strchr("!#$%&'*+-.^_`|~", c));
 }
 
+/* A field value or reason phrase: no control character but tab. */
 static bool is_text(unsigned char c)
 {
 	return c == '\t' || (c >= ' ' && c != 0x7f);
@@ -52,9 +53,8 @@ static int get_text(PyObject *o, const char *what, struct text *t)
 static int append(
         struct hg_head *h, PyObject *o, const struct text *t, const char *what, bool (*allowed)(unsigned char))
 {
-	if (t->n > HG_MAX_HEAD - HG_HEAD_SPARE - 2 - h->len) {
-		py.PyErr_Format(HG_PY_EXC(ValueError), "response headers are larger than %d bytes",
-		        HG_MAX_HEAD - HG_HEAD_SPARE);
+	if (h->len + 2 + t->n > HEAD_LIMIT) {
+		py.PyErr_Format(HG_PY_EXC(ValueError), "response headers are larger than %d bytes", HEAD_LIMIT);
 		return -1;
 	}
 	unsigned char *start = h->data + h->len + 2, *out = start;
@@ -98,6 +98,16 @@ static bool is_hop_by_hop(const struct text *name)
 	return false;
 }
 
+/* Whitespace around a value means nothing (RFC 9110 section 5.5) and is an error in HTTP/2; Django, for one, puts a space
+ * before a cookie. */
+static void trim(struct text *t)
+{
+	while (t->n && (*t->p == ' ' || *t->p == '\t'))
+		t->p++, t->n--;
+	while (t->n && (t->p[t->n - 1] == ' ' || t->p[t->n - 1] == '\t'))
+		t->n--;
+}
+
 static int set_length(struct hg_head *h, const struct text *value, PyObject *o)
 {
 	int64_t n = 0;
@@ -119,6 +129,7 @@ static int add_field(struct hg_head *h, PyObject *name, PyObject *value)
 	struct text n, v;
 	if (get_text(name, "response header name", &n) < 0 || get_text(value, "response header value", &v) < 0)
 		return -1;
+	trim(&v);
 	if (n.n == 0) {
 		py.PyErr_SetString(HG_PY_EXC(ValueError), "response header name is empty");
 		return -1;

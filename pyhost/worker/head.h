@@ -8,7 +8,7 @@
 #include "py_api.h"
 #include "wire.h"
 
-/* Room that is kept for a Content-Length that we add. */
+/* Room that is kept for the number of fields and a Content-Length that we add. */
 #define HG_HEAD_SPARE 64
 
 struct hg_head {

@@ -19,13 +19,13 @@ func BenchmarkWorker(b *testing.B) {
 		"HTTP_SEC_FETCH_DEST", "document", "HTTP_SEC_FETCH_MODE", "navigate", "HTTP_SEC_FETCH_SITE", "none", "HTTP_SEC_FETCH_USER", "?1",
 		"HTTP_PRIORITY", "u=0, i", "HTTP_COOKIE", "sessionid=0123456789abcdef0123456789abcdef; csrftoken=0123456789abcdef",
 		"DOCUMENT_ROOT", "/srv/www", "REQUEST_ID", "0123456789abcdef")
-	for name, r := range map[string]request{"hello": get("/"), "browser": browser} {
-		b.Run(name, func(b *testing.B) { drive(b, r) })
-	}
+	b.Run("hello", func(b *testing.B) { drive(b, get("/"), 1) })
+	b.Run("browser", func(b *testing.B) { drive(b, browser, 1) })
+	b.Run("threads", func(b *testing.B) { drive(b, browser, 4) })
 }
 
-func drive(b *testing.B, r request) {
-	tr := newTree(b, options{settings: python.Settings{Module: "hello", Chdir: "testdata"}})
+func drive(b *testing.B, r request, threads int) {
+	tr := newTree(b, options{settings: python.Settings{Module: "hello", Chdir: "testdata"}, threads: threads})
 	p := tr.fork(0)
 	near, far, err := wire.Socketpair(unix.SOCK_STREAM, "stream")
 	check(b, err)

@@ -87,7 +87,7 @@ func answers(t *testing.T, tr *tree, front *front) {
 
 	r := f(get("/fields"), 299, "x", "1")
 	if string(r.head.Reason) != "Gr\xfc\xdfe" || r.header("set-cookie") != "a=1|b=2" || r.header("x-latin") != "\xe9\xff\x80" ||
-		r.header("x-tab") != "a\tb" || len(r.head.Fields) != 6 {
+		r.header("x-tab") != "a\tb" || r.header("x-space") != "a b" || len(r.head.Fields) != 7 {
 		t.Errorf("fields: got %v", r)
 	}
 	r = f(get("/hop_by_hop"), 200, "x", "1")
@@ -174,6 +174,12 @@ func startErrors(t *testing.T, tr *tree, front *front) {
 	f("length_twice", "ValueError: Content-Length")
 	f("head_huge", "ValueError: response headers are larger than")
 	f("head_many", "ValueError: response headers are larger than")
+	for n := 65300; n < 65500; n++ { // both sides of the limit, to the byte
+		r := front.do(tr, get(fmt.Sprintf("/bad?head_edge&%d", n)))
+		if fits := r.body() == "no error"; fits != (n <= 65444) || fits && (len(r.header("a")) != n || r.header("b") != "yyyyyyyyyy") {
+			t.Errorf("header of %d bytes: got %d %.100q", n, r.head.Status, r.body())
+		}
+	}
 	f("no_headers", "TypeError: start_response takes status, headers")
 	f("exc_info", "TypeError: exc_info must be a tuple of three")
 	f("too_many", "TypeError: start_response takes status, headers")

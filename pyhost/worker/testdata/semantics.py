@@ -165,7 +165,8 @@ def not_modified(environ, start_response):
 def fields(environ, start_response):
     start_response(
         "299 Gr\xfc\xdfe",
-        [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-Latin", "\xe9\xff\x80"), ("X-Tab", "a\tb"), ("X-Empty", "")],
+        [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-Latin", "\xe9\xff\x80"), ("X-Tab", "a\tb"), ("X-Empty", "")]
+        + [("X-Space", " a b\t")],
     )
     return [b"x"]
 
@@ -275,6 +276,7 @@ def late_calls(environ, start_response):
 
 def bad(environ, start_response):
     """Calls start_response with what the query says and shows the error."""
+    query, _, size = environ["QUERY_STRING"].partition("&")
     arguments = {
         "status_bytes": (b"200 OK", []),
         "status_short": ("20", []),
@@ -298,6 +300,7 @@ def bad(environ, start_response):
         "name_empty": ("200 OK", [("", "b")]),
         "name_colon": ("200 OK", [("A:", "b")]),
         "name_latin": ("200 OK", [("\xe9", "b")]),
+        "head_edge": ("200 OK", [("A", "x" * int(size or 0)), ("B", "y" * 10)]),
         "length_text": ("200 OK", [("Content-Length", "x")]),
         "length_negative": ("200 OK", [("Content-Length", "-1")]),
         "length_huge": ("200 OK", [("Content-Length", "9" * 30)]),
@@ -307,10 +310,10 @@ def bad(environ, start_response):
         "no_headers": ("200 OK",),
         "exc_info": ("200 OK", [], 1),
         "too_many": ("200 OK", [], None, None),
-    }[environ["QUERY_STRING"]]
+    }[query]
     try:
         start_response(*arguments)
-        text = "no error"
+        return [b"no error"]
     except Exception as e:
         text = "%s: %s" % (type(e).__name__, e)
     try:
