@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"hognose/internal/config"
 	"hognose/internal/master"
 	"hognose/pyhost/python"
@@ -81,6 +83,11 @@ func serve(opt master.Options, stderr io.Writer) int {
 	signal.Notify(signals, master.Signals()...)
 	defer signal.Stop(signals)
 	worker.SetTitle("hognose: master")
+	// The master holds private keys: no other process of its user may look into its memory.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		fmt.Fprintf(stderr, "hognose: cannot protect the master's memory: %v\n", err)
+		return exitFailure
+	}
 	opt.Version = versionText()
 	opt.Prepare = prepare
 	err := master.New(opt).Run(signals)

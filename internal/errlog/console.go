@@ -44,9 +44,24 @@ func console(out io.Writer, noColor bool) zerolog.ConsoleWriter {
 			event[zerolog.MessageFieldName] = origin(event) + printable(message)
 			return nil
 		},
+		FormatLevel: func(v any) string { return levelText(v, noColor) },
 		// zerolog's own makes the messages of all levels bold, which hides the log's own lines among an application's.
 		FormatMessage: func(v any) string { return fmt.Sprint(v) },
 	}
+}
+
+// levelText returns a level in three letters. What an application prints has none.
+func levelText(v any, noColor bool) string {
+	name, _ := v.(string)
+	level, err := zerolog.ParseLevel(name)
+	text, known := zerolog.FormattedLevels[level]
+	switch {
+	case err != nil || !known:
+		return "   "
+	case noColor:
+		return text
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", zerolog.LevelColors[level], text)
 }
 
 // origin returns "blog[1]: " for worker 1 of app blog.

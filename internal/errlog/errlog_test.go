@@ -86,6 +86,7 @@ func TestConsole(t *testing.T) {
 	f(`{"level":"info","time":"2026-01-02T15:04:05.678Z","message":"ready"}`, "15:04:05.678 INF ready")
 	f(`{"level":"info","time":"2026-01-02T15:04:05.678Z","app":"blog","worker":2,"message":"  File \"x.py\", line 3"}`,
 		`15:04:05.678 INF blog[2]:   File "x.py", line 3`)
+	f(`{"time":"2026-01-02T15:04:05.678Z","app":"blog","worker":2,"message":"  File \"x.py\", line 3"}`, `15:04:05.678     blog[2]:   File "x.py", line 3`)
 	f(`{"level":"error","time":"2026-01-02T15:04:05.678Z","app":"blog","pid":7,"message":"died"}`, "15:04:05.678 ERR blog: died pid=7")
 	f(`{"level":"info","time":"2026-01-02T15:04:05.678Z","app":"blog","message":"\u001b]0;evil\u0007 é"}`, "15:04:05.678 INF blog: ·]0;evil· é")
 }

@@ -186,7 +186,7 @@ func TestPIDFile(t *testing.T) {
 func TestUsers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		tr := start(t, `user = "nobody"`+oneApp)
-		tr.waitLog("has no effect: hognose was not started as root", 1)
+		tr.waitLog("keeps the user that started hognose", 1)
 		return
 	}
 	tr := newTree(t, `user = "nobody"`+oneApp)

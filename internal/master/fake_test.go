@@ -235,6 +235,8 @@ type fakeFrontend struct {
 	lastID    uint64
 	active    map[string]uint64
 	queues    map[uint64]*os.File
+	queuesIn  map[uint64]*os.File    // the workers' ends
+	inQueue   map[uint64]uint64      // generations, by request id
 	waiting   map[uint64]chan string // answers, by request id
 	underWay  map[uint64]int         // requests, by generation
 	listeners map[string]net.Listener
@@ -244,7 +246,7 @@ type fakeFrontend struct {
 func fakeFront() {
 	conn, err := wire.NewConn(file(FrontFD))
 	must(err)
-	f := &fakeFrontend{conn: conn, active: map[string]uint64{}, queues: map[uint64]*os.File{}, waiting: map[uint64]chan string{}, underWay: map[uint64]int{}, listeners: map[string]net.Listener{}}
+	f := &fakeFrontend{conn: conn, active: map[string]uint64{}, queues: map[uint64]*os.File{}, queuesIn: map[uint64]*os.File{}, inQueue: map[uint64]uint64{}, waiting: map[uint64]chan string{}, underWay: map[uint64]int{}, listeners: map[string]net.Listener{}}
 	for {
 		msg, files, err := conn.Recv()
 		if err != nil {
@@ -269,12 +271,12 @@ func (f *fakeFrontend) handle(msg *wire.Message, files []*os.File) {
 	case wire.MsgConfig:
 		f.configure(msg)
 	case wire.MsgApp:
-		f.queues[msg.Generation] = files[0]
-		files[1].Close()
+		f.queues[msg.Generation], f.queuesIn[msg.Generation] = files[0], files[1]
 		files[2].Close()
 	case wire.MsgWorker:
 		go f.readStream(files[0])
 	case wire.MsgActivate:
+		f.takeBack(f.active[msg.App], msg.Generation)
 		f.active[msg.App] = msg.Generation
 	case wire.MsgRetire:
 		go f.retire(msg)
@@ -321,6 +323,26 @@ func (f *fakeFrontend) retire(msg *wire.Message) {
 		time.Sleep(time.Millisecond)
 	}
 	must(f.conn.Send(&wire.Message{Type: wire.MsgRetired, App: msg.App, Generation: msg.Generation}))
+}
+
+// takeBack moves requests that no worker has received to another generation. mu is held.
+func (f *fakeFrontend) takeBack(from, to uint64) {
+	if from == to || f.queuesIn[from] == nil {
+		return
+	}
+	for {
+		msg := make([]byte, 4096)
+		n, _, err := unix.Recvfrom(int(f.queuesIn[from].Fd()), msg, unix.MSG_DONTWAIT)
+		if err != nil {
+			return
+		}
+		r, _ := wire.ParseRequestHeader(msg[:n])
+		f.underWay[from]--
+		f.underWay[to]++
+		f.inQueue[r.ID] = to
+		_, err = f.queues[to].Write(msg[:n])
+		must(err)
+	}
 }
 
 func (f *fakeFrontend) busy(generation uint64) bool {
@@ -380,22 +402,23 @@ func (f *fakeFrontend) request(app, request string) string {
 	f.lastID++
 	id, answer := f.lastID, make(chan string, 1)
 	f.waiting[id] = answer
-	generation := f.active[app]
-	queue := f.queues[generation]
-	f.underWay[generation]++
+	f.inQueue[id] = f.active[app]
+	queue := f.queues[f.active[app]]
+	f.underWay[f.active[app]]++
+	if queue != nil {
+		msg := wire.AppendRequest(nil, wire.Request{Front: f.number, ID: id, VarsLen: uint32(len(request))})
+		_, err := queue.Write(append(msg, request...))
+		must(err)
+	}
 	f.mu.Unlock()
-	defer func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.underWay[generation]--
-	}()
 	if queue == nil {
 		return "no such app"
 	}
-	msg := wire.AppendRequest(nil, wire.Request{Front: f.number, ID: id, VarsLen: uint32(len(request))})
-	_, err := queue.Write(append(msg, request...))
-	must(err)
-	return <-answer
+	got := <-answer
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.underWay[f.inQueue[id]]--
+	return got
 }
 
 func (f *fakeFrontend) readStream(stream *os.File) {

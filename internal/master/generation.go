@@ -220,7 +220,7 @@ func (g *generation) workerGone(w *worker, was workerState, killed bool, e exit)
 	case g.state == genStopping:
 		g.proceed()
 	case g.state == genDraining:
-		// No new worker: when the last one is gone, the front moves what they left in the queue to the active generation.
+		// No new worker: the front has taken back from the queue what none had received.
 		if !g.hasProcesses() {
 			g.stop()
 		}
@@ -272,6 +272,9 @@ func (g *generation) retire(mercy time.Duration) {
 		return
 	}
 	f.send(&wire.Message{Type: wire.MsgRetire, App: g.cfg.Name, Generation: g.number})
+	if !g.hasProcesses() {
+		g.stop()
+	}
 }
 
 // stop tells the workers to finish what they run; the zygote follows them. Who calls it sees to a deadline.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
@@ -102,8 +103,8 @@ func New(opt Options) *Master {
 	}
 }
 
-// Run runs the tree until a signal ends it, and returns nil then; an error says why it could not start.
-// Signals are those of Signals and SIGCHLD. When Run returns, no child is left.
+// Run runs the tree until one of Signals ends it, and returns nil then; an error says why it could not start. When Run
+// returns, no child is left.
 func (m *Master) Run(signals <-chan os.Signal) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -115,6 +116,10 @@ func (m *Master) Run(signals <-chan os.Signal) error {
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("cannot keep open files from children: %w", err)
 	}
+	// A channel of its own: however many children end, no other signal is lost. One is enough, since reap looks at all.
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	defer signal.Stop(ended)
 	m.again = true
 	m.startRollout()
 	for m.state != stateOver {
@@ -123,9 +128,11 @@ func (m *Master) Run(signals <-chan os.Signal) error {
 			event()
 		case sig := <-signals:
 			m.signal(sig)
+		case <-ended:
+			m.reap()
 		}
 	}
-	m.release(signals)
+	m.release(ended)
 	return m.err
 }
 

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,8 +42,8 @@ func makePlan(opt *Options) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{cfg: cfg, apps: map[string]*plannedApp{}}
-	if p.json, err = json.Marshal(cfg); err != nil {
-		return nil, fmt.Errorf("cannot encode the configuration: %w", err)
+	if p.json, err = frontConfig(cfg); err != nil {
+		return nil, err
 	}
 	var errs []error
 	p.certificates, err = readCertificates(cfg)
@@ -55,40 +56,61 @@ func makePlan(opt *Options) (*plan, error) {
 	return p, p.prepare(opt.Prepare)
 }
 
-// findOwners looks up the users. Only root can switch to them.
+// frontConfig encodes what the front is told of the configuration: all but the environments of applications. Their
+// secrets are not for the process that talks to clients.
+func frontConfig(cfg *config.Config) (json.RawMessage, error) {
+	public := *cfg
+	public.Apps = map[string]*config.App{}
+	for name, app := range cfg.Apps {
+		a := *app
+		a.Env = nil
+		public.Apps[name] = &a
+	}
+	data, err := json.Marshal(&public)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the configuration: %w", err)
+	}
+	return data, nil
+}
+
+// findOwners looks up the users. An application without one is run by the front's.
 func (p *plan) findOwners() error {
-	root := os.Geteuid() == 0
 	var err error
-	p.front, err = p.findOwner(root, p.cfg.User, p.cfg.Group, "user")
+	p.front, err = p.findOwner("the front", p.cfg.User, p.cfg.Group)
 	errs := []error{err}
 	for _, name := range slices.Sorted(maps.Keys(p.cfg.Apps)) {
-		app := &plannedApp{cfg: p.cfg.Apps[name]}
-		if app.owner, err = p.findOwner(root, app.cfg.User, app.cfg.Group, fmt.Sprintf("user of app %q", name)); err != nil {
+		app := &plannedApp{cfg: p.cfg.Apps[name], owner: p.front}
+		if app.cfg.User != "" || app.cfg.Group != "" || p.front == nil {
+			app.owner, err = p.findOwner(fmt.Sprintf("app %q", name), cmp.Or(app.cfg.User, p.cfg.User), app.cfg.Group)
 			errs = append(errs, err)
-		}
-		if app.cfg.User == "" {
-			app.owner = p.front
 		}
 		p.apps[name] = app
 	}
 	return errors.Join(errs...)
 }
 
-func (p *plan) findOwner(root bool, name, group, key string) (*owner, error) {
+// findOwner looks up the user of one part of the tree, nil for the one who started us. Only root can switch to another.
+func (p *plan) findOwner(part, name, group string) (*owner, error) {
+	root := os.Geteuid() == 0
 	switch {
+	case name == "" && group == "" && root:
+		p.warn("%s runs as root; set its user", part)
+		return nil, nil
 	case name == "" && group == "":
 		return nil, nil
 	case !root:
-		p.warnings = append(p.warnings, fmt.Sprintf("%s = %q has no effect: hognose was not started as root", key, name))
+		p.warn("%s keeps the user that started hognose, instead of %q: only root can change it", part, cmp.Or(name, group))
 		return nil, nil
-	case name == "":
-		name = "root"
 	}
-	o, err := lookUpOwner(name, group)
+	o, err := lookUpOwner(cmp.Or(name, "root"), group)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+		return nil, fmt.Errorf("cannot run %s: %w", part, err)
 	}
 	return o, nil
+}
+
+func (p *plan) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf(format, args...))
 }
 
 // prepare finds the interpreters of all applications.

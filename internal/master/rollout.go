@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"hognose/internal/listen"
 	"hognose/internal/wire"
@@ -72,7 +75,7 @@ func (m *Master) reload() {
 	m.again = true
 	m.notifyReloading()
 	m.startRollout()
-	if m.rollout == nil {
+	if m.rollout == nil && m.crowded() {
 		m.log.Info().Msg("the reload begins when old workers have finished their requests")
 	}
 }
@@ -136,7 +139,7 @@ func (r *rollout) listen() error {
 		if !ok {
 			var err error
 			if s, err = listen.Open(spec); err != nil {
-				return err
+				return r.m.ownAddress(spec, err)
 			}
 		}
 		r.opened[spec.Key] = s
@@ -145,6 +148,17 @@ func (r *rollout) listen() error {
 		r.m.log.Warn().Str("address", address).Msg("systemd passed a socket that no listen names; it is closed")
 	}
 	return nil
+}
+
+// ownAddress explains that an address is in use when it is we who use it. Two wildcards or addresses of one port may exclude each other.
+func (m *Master) ownAddress(spec listen.Spec, err error) error {
+	_, port, _ := net.SplitHostPort(spec.Address)
+	for _, s := range m.sockets {
+		if _, ours, _ := net.SplitHostPort(s.Address); spec.Network != "unix" && port == ours && errors.Is(err, unix.EADDRINUSE) {
+			return fmt.Errorf("%w; it may be hognose itself, with %q: a reload cannot put one in the place of the other, a restart can", err, s.Address)
+		}
+	}
+	return err
 }
 
 // warm starts a generation of each application. The code of all of them is read anew.

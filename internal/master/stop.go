@@ -9,19 +9,17 @@ import (
 	"hognose/internal/wire"
 )
 
-// Signals returns the signals that Run wants, besides SIGCHLD.
+// Signals returns the signals that Run wants.
 //
 //	SIGTERM, SIGQUIT, SIGINT   stop: what runs may finish (worker_shutdown_timeout); a second one stops at once
 //	SIGHUP                     reload
 //	SIGUSR1                    reopen the logs
 func Signals() []os.Signal {
-	return []os.Signal{unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1, unix.SIGCHLD}
+	return []os.Signal{unix.SIGTERM, unix.SIGQUIT, unix.SIGINT, unix.SIGHUP, unix.SIGUSR1}
 }
 
 func (m *Master) signal(sig os.Signal) {
 	switch sig {
-	case unix.SIGCHLD:
-		m.reap()
 	case unix.SIGHUP:
 		m.reload()
 	case unix.SIGUSR1:
@@ -137,8 +135,8 @@ func (m *Master) finishStop() {
 }
 
 // release gives back what Run has taken.
-func (m *Master) release(signals <-chan os.Signal) {
-	m.linger(signals)
+func (m *Master) release(ended <-chan os.Signal) {
+	m.linger(ended)
 	close(m.done)
 	for r := range m.pumps {
 		r.Close()
@@ -162,14 +160,14 @@ func (m *Master) release(signals <-chan os.Signal) {
 
 // linger waits a little for the last lines of children, a traceback may be among them, and for the end of processes that
 // nobody has told us of: a worker whose zygote died before it could, or what an application has left behind.
-func (m *Master) linger(signals <-chan os.Signal) {
+func (m *Master) linger(ended <-chan os.Signal) {
 	late := time.After(lingerPatience)
 	for len(m.pumps) > 0 || hasChildren() {
 		select {
 		case event := <-m.events:
 			event()
-		case sig := <-signals:
-			m.signal(sig)
+		case <-ended:
+			m.reap()
 		case <-late:
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -133,7 +132,6 @@ func (tr *tree) useFakeClock() {
 
 func (tr *tree) run() {
 	tr.files, tr.threads = openFiles(tr.t), runtime.NumGoroutine()
-	signal.Notify(tr.signals, unix.SIGCHLD)
 	go func() { tr.done <- tr.m.Run(tr.signals) }()
 	tr.t.Cleanup(tr.cleanup)
 }
@@ -146,7 +144,6 @@ func (tr *tree) cleanup() {
 			tr.t.Errorf("Run returned %v", err)
 		}
 	}
-	signal.Stop(tr.signals)
 	if err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); !errors.Is(err, unix.ECHILD) {
 		tr.t.Errorf("there are children left (%v)", err)
 	}
