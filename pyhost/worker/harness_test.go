@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -278,7 +279,7 @@ type front struct {
 	t          testing.TB
 	generation uint32
 	stream     *os.File
-	manual     bool // grant no window by itself
+	manual     atomic.Bool // grant no window by itself
 
 	mu        sync.Mutex
 	responses map[uint64]*response
@@ -307,7 +308,11 @@ func (p *process) front(generation uint32) *front {
 	far.Close()
 	f := &front{t: p.tr.t, generation: generation, stream: near, responses: map[uint64]*response{}, gone: make(chan struct{})}
 	go f.read()
-	p.tr.t.Cleanup(func() { near.Close() })
+	p.tr.t.Cleanup(func() {
+		unix.Shutdown(int(near.Fd()), unix.SHUT_RDWR)
+		<-f.gone
+		near.Close()
+	})
 	return f
 }
 
@@ -385,7 +390,7 @@ func (f *front) take(fr wire.Frame) {
 	if fr.Flags&wire.FrameFile != 0 {
 		f.takeFile(r, fr)
 	}
-	if len(fr.Body) > 0 && !f.manual {
+	if len(fr.Body) > 0 && !f.manual.Load() {
 		f.note(wire.NoteWindow, uint32(len(fr.Body)), fr.ID)
 	}
 	if fr.Flags&(wire.FrameFin|wire.FrameAbort) != 0 {

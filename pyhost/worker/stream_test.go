@@ -28,7 +28,7 @@ func (r *response) received() int {
 func TestWindow(t *testing.T) {
 	tr := newTree(t, options{settings: processes, threads: 2})
 	f := tr.fork(0).front(1)
-	f.manual = true
+	f.manual.Store(true)
 	id := tr.submit(get("/stream"))
 	r := f.expect(id)
 	poll(t, "the window is used up", func() bool { return r.received() == wire.Window })
@@ -59,7 +59,7 @@ func TestCancel(t *testing.T) {
 			t.Run(fmt.Sprint(path, manual), func(t *testing.T) {
 				tr := newTree(t, options{settings: processes})
 				f := tr.fork(0).front(1)
-				f.manual = manual
+				f.manual.Store(manual)
 				id := tr.submit(get(path))
 				r := f.expect(id)
 				poll(t, "much of the body has come", func() bool { return r.received() >= wire.Window })
@@ -83,7 +83,7 @@ func TestFrontDies(t *testing.T) {
 	tr := newTree(t, options{settings: processes, threads: 2})
 	p := tr.fork(0)
 	old := p.front(1)
-	old.manual = true
+	old.manual.Store(true)
 	var rs []*response
 	for range 2 {
 		rs = append(rs, old.expect(tr.submit(get("/endless"))))
@@ -98,7 +98,7 @@ func TestFrontDies(t *testing.T) {
 	poll(t, "both responses are closed", func() bool { return f.do(tr, get("/closes")).body() == "2" })
 	tr.logs.wait(t, fmt.Sprintf("dropped request %d: front 1 has gone or is unknown", lost))
 	// The same, by order of the master.
-	f.manual = true
+	f.manual.Store(true)
 	endless := get("/endless")
 	endless.front = 2
 	r := f.expect(tr.submit(endless))
