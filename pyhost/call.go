@@ -342,10 +342,14 @@ func (c *call) take(f *wire.Frame, file *os.File) error {
 	return nil
 }
 
-// rewind makes the call as if it had never been sent. Pool.mu is held.
-func (c *call) rewind() {
+// rewind makes the call as if it had never been sent, unless its response is passed on already, and
+// reports that. Pool.mu is held.
+func (c *call) rewind() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.began {
+		return false
+	}
 	c.resetSpool()
 	if c.file != nil {
 		c.file.Close()
@@ -353,4 +357,12 @@ func (c *call) rewind() {
 	}
 	c.worker, c.hasHead, c.fin, c.err, c.unacked = nil, false, false, nil, 0
 	c.state, c.lost = callWaiting, 0
+	return true
+}
+
+// behind reports whether the client's side has not taken all that came.
+func (c *call) behind() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spool.Len() > 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -62,6 +63,12 @@ func (q *callQueue) pop() *call {
 	return c
 }
 
+// removeFunc takes those out for whom gone says so.
+func (q *callQueue) removeFunc(gone func(*call) bool) {
+	kept := slices.DeleteFunc(q.items[q.head:], gone)
+	q.items = q.items[:q.head+len(kept)]
+}
+
 // remove takes c out, wherever it is.
 func (q *callQueue) remove(c *call) bool {
 	for i := q.head; i < len(q.items); i++ {
@@ -79,7 +86,7 @@ func (p *Pool) submit(c *call) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return exchange.Errorf(http.StatusServiceUnavailable, "app %q: the front is stopping", p.name)
+		return p.stopping()
 	}
 	c.since = p.clock.now()
 	binary.LittleEndian.PutUint64(c.msg[16:], uint64(c.since))
@@ -96,13 +103,21 @@ func (p *Pool) submit(c *call) error {
 	return nil
 }
 
+// left fails a call whose client has left, and reports that. Pool.mu is held.
+func (c *call) left() bool {
+	if c.gone == nil || !c.gone() {
+		return false
+	}
+	c.fail(&exchange.StatusError{Code: exchange.ClientClosed, Close: true})
+	return true
+}
+
 // refill sends waiting calls while there is room. mu is held.
 func (p *Pool) refill() {
 	for p.waiting.len() > 0 && p.active != nil {
 		c := p.waiting.peek()
-		if c.gone != nil && p.clock.now()-c.since > int64(goneAfter) && c.gone() {
+		if p.clock.now()-c.since > int64(goneAfter) && c.left() {
 			p.waiting.pop()
-			c.fail(&exchange.StatusError{Code: exchange.ClientClosed, Close: true})
 			continue
 		}
 		if !p.send(p.active, c) {
@@ -194,13 +209,18 @@ func (p *Pool) lookup(id uint64) *call {
 	return nil
 }
 
+// untable takes c out of the table. mu is held.
+func (p *Pool) untable(c *call) {
+	c.gen.inflight--
+	p.calls[c.id&indexMask] = nil
+	p.free = append(p.free, uint32(c.id&indexMask))
+}
+
 // finished notes that no worker holds c any more, and lets the next one in. mu is held.
 func (p *Pool) finished(c *call) {
 	c.state = callDone
 	g := c.gen
-	g.inflight--
-	p.calls[c.id&indexMask] = nil
-	p.free = append(p.free, uint32(c.id&indexMask))
+	p.untable(c)
 	c.removed = true
 	p.drop(c)
 	p.refill()

@@ -16,6 +16,6 @@
 // Goroutines: one reader per stream, ended by the stream's end; one ticker per Pool for deadlines
 // and lost requests, ended by Close.
 //
-// Invariants: ids grow in the order in which messages enter a queue, so a request that is older than one some
-// worker took, and that no living worker holds, was lost with its worker.
+// Invariants: ids grow in the order in which messages enter a queue, so a request that is older than the oldest
+// in the queue, and that no living worker holds, was lost with its worker.
 package pyhost

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -92,31 +93,24 @@ func TestSlowClientIsNotSilence(t *testing.T) {
 	a := newFakeApp(t, p, 1, 1)
 	w := a.worker(0)
 	p.Activate(1)
-	ex := &exchange.Exchange{Method: []byte("GET"), Path: []byte("/")}
-	done := make(chan error, 1)
 	const limit = 300 * time.Millisecond
-	go func() { done <- p.Handler(Options{ReadTimeout: limit})(ex) }()
-	g := w.receive()
 	want := bytes.Repeat([]byte("x"), 2*wire.Window)
-	go sendAll(t, w, g.ID, want)
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	defer ex.Response.Release()
-	time.Sleep(3 * limit) // the client takes its time
-	n := 0
-	for {
-		b, _, err := ex.Response.Stream.Next()
-		n += len(b)
-		if err == io.EOF {
-			break
+	done := make(chan result, 1)
+	go func() {
+		ex := &exchange.Exchange{Method: []byte("GET"), Path: []byte("/")}
+		r := result{err: p.Handler(Options{ReadTimeout: limit})(ex)}
+		time.Sleep(3 * limit) // the client takes its time
+		for r.err == nil {
+			var b []byte
+			b, _, r.err = ex.Response.Stream.Next()
+			r.body += string(b)
 		}
-		if err != nil {
-			t.Fatalf("after %d of %d bytes: %v", n, len(want), err)
-		}
-	}
-	if n != len(want) {
-		t.Errorf("%d bytes came; want %d", n, len(want))
+		ex.Response.Release()
+		done <- r
+	}()
+	sendAll(t, w, w.receive().ID, want)
+	if r := wait(t, done); r.err != io.EOF || len(r.body) != len(want) {
+		t.Errorf("after %d of %d bytes: %v", len(r.body), len(want), r.err)
 	}
 }
 
@@ -126,30 +120,47 @@ func TestReplayOrBegin(t *testing.T) {
 	a := newFakeApp(t, p, 1, 2)
 	sibling := a.worker(1)
 	p.Activate(1)
-	for range 300 {
+	received := make(chan uint64)
+	go func() { // the dying and the sibling: the first sending of a request is the dying one's
+		defer close(received)
+		for g, ok := a.poll(); ok; g, ok = a.poll() {
+			received <- g.ID
+		}
+	}()
+	for i := range 300 {
 		dying := a.worker(0)
 		c := request(p, "GET", nil, 0, Options{})
-		g := dying.receive()
-		dying.send(wire.Frame{ID: g.ID, Flags: wire.FrameHead, Head: head(200, "X-First", "first")})
+		id := <-received
+		dying.slot(wire.SlotBusy, id)
+		dying.send(wire.Frame{ID: id, Flags: wire.FrameHead, Head: head(200, "X-First", "first")})
+		if i%2 == 0 {
+			runtime.Gosched()
+		}
 		dying.die()
-		answered := make(chan bool)
-		go func() {
-			defer close(answered)
-			if g, ok := a.poll(); ok {
-				sibling.send(wire.Frame{ID: g.ID, Flags: wire.FrameHead | wire.FrameFin, Head: head(200, "X-Other", "other"), Body: []byte("again")})
+		var r result
+		select {
+		case r = <-c:
+		case again, ok := <-received:
+			if !ok {
+				t.Fatalf("request %d: neither an answer nor a replay", i)
 			}
-		}()
-		r := wait(t, c)
-		<-answered
+			id = again
+			sibling.send(wire.Frame{ID: id, Flags: wire.FrameHead | wire.FrameFin, Head: head(200, "X-Other", "other"), Body: []byte("again")})
+			r = wait(t, c)
+		}
 		if again := r.body == "again"; r.status != 200 || again == (r.ended != nil) {
 			t.Fatalf("got %+v", r)
 		}
+	}
+	p.Close()
+	for range received {
+		t.Error("a request was sent too often")
 	}
 }
 
 // TestGoneWhileWaiting: clients who left do not keep others out of the line.
 func TestGoneWhileWaiting(t *testing.T) {
-	p, _ := newPool(t, Config{Listen: 2, Ahead: 1})
+	p, _ := newPool(t, Config{Listen: 3, Ahead: 1})
 	a := newFakeApp(t, p, 1, 1)
 	w := a.worker(0)
 	p.Activate(1)
@@ -157,6 +168,8 @@ func TestGoneWhileWaiting(t *testing.T) {
 	g := w.receive()
 	request(p, "GET", nil, 0, Options{})
 	eventually(t, "sending", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.active.inflight == 2 })
+	patient := request(p, "GET", nil, 0, Options{})
+	eventually(t, "queueing", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.waiting.len() == 1 })
 	var left atomic.Bool
 	h := p.Handler(Options{})
 	errs := make(chan error, 2)
@@ -165,7 +178,7 @@ func TestGoneWhileWaiting(t *testing.T) {
 			errs <- h(&exchange.Exchange{Method: []byte("GET"), Path: []byte("/"), Gone: left.Load})
 		}()
 	}
-	eventually(t, "queueing", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.waiting.len() == 2 })
+	eventually(t, "queueing", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.waiting.len() == 3 })
 	left.Store(true)
 	for range 2 {
 		select {
@@ -178,7 +191,13 @@ func TestGoneWhileWaiting(t *testing.T) {
 		}
 	}
 	w.answer(g.ID, "ok")
+	for range 2 {
+		w.answer(w.receive().ID, "ok")
+	}
 	wait(t, busy)
+	if r := wait(t, patient); r.status != 200 {
+		t.Errorf("who waited got %+v; want 200", r)
+	}
 }
 
 // TestRetiredBoard: a generation that is gone leaves no memory behind.
@@ -234,10 +253,11 @@ func TestBodyDescriptors(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 	}
+	eventually(t, "closing the bodies", func() bool { return descriptors(t) <= before })
+	p.Close()
 	if <-served == 0 {
 		t.Error("none was served")
 	}
-	eventually(t, "closing the bodies", func() bool { return descriptors(t) == before })
 }
 
 func descriptors(t *testing.T) int {

@@ -152,11 +152,11 @@ func (a *fakeApp) take() got {
 	return a.parse(buf[:n], oob[:oobn])
 }
 
-// poll receives a request if one comes soon.
+// poll receives a request; it reports false when none will come, for the pool is closed.
 func (a *fakeApp) poll() (got, bool) {
 	buf, oob := make([]byte, 1<<18), make([]byte, 64)
 	fds := []unix.PollFd{{Fd: int32(a.queue), Events: unix.POLLIN}}
-	if n, err := unix.Poll(fds, 500); n <= 0 || err != nil {
+	if n, err := unix.Poll(fds, 10_000); n <= 0 || err != nil {
 		return got{}, false
 	}
 	n, oobn, _, _, err := unix.Recvmsg(a.queue, buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)

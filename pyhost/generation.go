@@ -17,8 +17,10 @@ type generation struct {
 	queueIn  *os.File // the workers' end, to take back what nobody has received
 	board    *wire.Board
 	workers  map[int]*worker // by index
+	readers  int             // of streams, those of workers that have been replaced included
 	inflight int             // calls that a worker holds or will receive
-	retiring bool
+	retiring bool            // forget it when inflight is 0
+	retired  bool            // forgotten: only its readers know it still
 	// checkLost asks the ticker to look for requests that died with a worker.
 	checkLost bool
 }
@@ -34,6 +36,15 @@ func (g *generation) close() {
 	g.queue.Close()
 	g.queueIn.Close()
 	g.board.Close()
+}
+
+// unmap gives the scoreboard back when the generation is forgotten and the last of its readers, who looks at
+// what its worker held, has ended. Pool.mu is held.
+func (g *generation) unmap() {
+	if g.retired && g.readers == 0 && g.board != nil {
+		g.board.Close()
+		g.board = nil
+	}
 }
 
 // AddGeneration announces a generation of the application: the front's and the workers' end of its queue, and
@@ -79,6 +90,7 @@ func (p *Pool) AddWorker(generation uint64, index, pid int, stream *os.File) err
 		return err
 	}
 	g.workers[index] = w
+	g.readers++
 	go w.read()
 	return nil
 }
@@ -120,5 +132,7 @@ func (p *Pool) retired(g *generation) {
 	delete(p.gens, g.id)
 	g.queue.Close()
 	g.queueIn.Close()
+	g.retired = true
+	g.unmap()
 	p.events.Retired(p.name, g.id)
 }

@@ -105,15 +105,24 @@ func (p *Pool) Close() {
 	}
 	p.closed = true
 	close(p.stop)
-	for _, c := range p.calls {
-		if c != nil && !c.abandoned {
-			c.fail(exchange.Errorf(http.StatusServiceUnavailable, "app %q: the front is stopping", p.name))
+	for i, c := range p.calls {
+		if c != nil {
+			p.calls[i], c.removed = nil, true
+			c.fail(p.stopping())
+			p.drop(c)
 		}
+	}
+	for p.waiting.len() > 0 {
+		p.waiting.pop().fail(p.stopping())
 	}
 	for _, g := range p.gens {
 		g.close()
 	}
 	p.gens, p.active = map[uint64]*generation{}, nil
+}
+
+func (p *Pool) stopping() error {
+	return exchange.Errorf(http.StatusServiceUnavailable, "app %q: the front is stopping", p.name)
 }
 
 // Handler returns the exchange.Handler of a location that passes to this application.

@@ -30,9 +30,11 @@ func (p *Pool) workerGone(w *worker) {
 	if g.workers[w.index] == w {
 		delete(g.workers, w.index)
 	}
+	g.readers--
 	if p.closed {
 		return
 	}
+	defer g.unmap()
 	held := map[uint64]bool{}
 	for t := range g.board.Threads() {
 		if s := g.board.Slot(w.index, t); s.Front == p.front && int(s.PID) == w.pid && s.State == wire.SlotBusy {
@@ -55,14 +57,11 @@ func (p *Pool) workerGone(w *worker) {
 
 // bereaved replays a call whose worker died, or fails it. mu is held.
 func (p *Pool) bereaved(c *call, w *worker) {
-	c.mu.Lock()
-	began := c.began
-	c.mu.Unlock()
 	who := "its worker"
 	if w != nil {
 		who = fmt.Sprintf("worker %d (pid %d)", w.index+1, w.pid)
 	}
-	again := c.idempotent && !began && !c.abandoned && c.attempts < maxAttempts
+	again := c.idempotent && !c.abandoned && c.attempts < maxAttempts && c.rewind()
 	ev := p.log.Warn().Str("reason", who+" died").Bool("replayed", again)
 	ev.Msg("request lost its worker")
 	if !again {
@@ -71,18 +70,17 @@ func (p *Pool) bereaved(c *call, w *worker) {
 		return
 	}
 	g := c.gen
-	p.requeue(c)
+	p.untable(c)
+	p.waiting.pushFront(c)
 	p.refill()
 	if g.retiring && g.inflight == 0 {
 		p.retired(g)
 	}
 }
 
-// requeue puts a call that no worker holds before all that wait. mu is held.
+// requeue puts a call that no worker has received before all that wait. mu is held.
 func (p *Pool) requeue(c *call) {
-	p.calls[c.id&indexMask] = nil
-	p.free = append(p.free, uint32(c.id&indexMask))
-	c.gen.inflight--
+	p.untable(c)
 	if c.abandoned {
 		c.state = callDone
 		p.drop(c)
@@ -110,11 +108,17 @@ func (p *Pool) tick() {
 func (p *Pool) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
 	cfg, now := p.config.Load(), p.clock.now()
 	p.expireWaiting(cfg, now)
 	p.expireSilent(now)
 	for _, g := range p.gens {
 		p.expireQueued(g, cfg, now)
+		if p.gens[g.id] != g {
+			continue // that was its last request
+		}
 		for _, w := range g.workers {
 			w.mu.Lock()
 			w.flush()
@@ -228,12 +232,17 @@ func (g *generation) oldest(flags int) (wire.Request, bool) {
 func (p *Pool) expireSilent(now int64) {
 	p.ticks++
 	askGone := p.ticks%goneTicks == 0
+	if askGone {
+		p.waiting.removeFunc(func(c *call) bool { return now-c.since > int64(goneAfter) && c.left() })
+	}
 	for _, c := range p.calls {
 		if c == nil || c.abandoned {
 			continue
 		}
 		silent := time.Duration(now - c.since)
 		switch {
+		case silent > c.opt.ReadTimeout && c.behind():
+			c.since = now // its worker may be waiting for the client, whose time is the connection's business
 		case silent > c.opt.ReadTimeout:
 			c.giveUp(exchange.Errorf(http.StatusGatewayTimeout, "app %q was silent for %v (uwsgi_read_timeout)", p.name, c.opt.ReadTimeout))
 		case askGone && silent > tickInterval*goneTicks && c.gone != nil && c.gone():
@@ -261,11 +270,23 @@ func (p *Pool) harakiri(g *generation, limit time.Duration, now int64) {
 	}
 }
 
+// newestTaken returns the newest id that cannot be in the queue any more, by what the queue holds. Ids enter it in order. When a
+// message of another front is the oldest, it tells nothing. mu is held.
+func (p *Pool) newestTaken(g *generation) uint64 {
+	switch r, ok := g.oldest(unix.MSG_PEEK); {
+	case !ok:
+		return p.seq<<indexBits | indexMask
+	case r.Front == p.front:
+		return r.ID - 1
+	}
+	return 0
+}
+
 // findLost looks for requests that a worker received but could not even note before it died:
-// older than one that was taken, and held by nobody alive. mu is held.
+// not in the queue any more, and held by nobody alive. mu is held.
 func (p *Pool) findLost(g *generation) {
 	held := map[uint64]bool{}
-	var newest uint64
+	newest := p.newestTaken(g)
 	for i := range g.board.Processes() {
 		w := g.workers[i]
 		for t := range g.board.Threads() {

@@ -169,7 +169,7 @@ func (p *Pool) deliver(w *worker, f *wire.Frame, file *os.File) {
 	c.deliver(w, f, file)
 	p.mu.Lock()
 	c.users--
-	if fin {
+	if fin && !c.removed {
 		p.finished(c)
 	} else {
 		p.drop(c)
