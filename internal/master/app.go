@@ -3,6 +3,7 @@ package master
 import (
 	"time"
 
+	"hognose/internal/errlog"
 	"hognose/internal/wire"
 )
 
@@ -51,13 +52,13 @@ func (m *Master) zygoteDied(g *generation) {
 func (m *Master) replace(a *app) {
 	a.cancel()
 	pause := a.backoff.pause(m.clock.now())
-	event := m.log.Warn().Str("app", a.name)
+	event := m.log.Warn().Str(errlog.FieldApp, a.name)
 	if pause == 0 {
-		event.Msg("the zygote is replaced, and its workers with it as soon as the new ones are ready")
+		event.Msg("another zygote starts; the workers serve on until those of the new one are ready")
 		m.startReplacement(a)
 		return
 	}
-	event.Int("failures", a.backoff.failures).Msgf("the next try to replace the zygote is in %s", pause)
+	event.Int("failures", a.backoff.failures).Msgf("another zygote starts in %s; the workers serve on until those of the new one are ready", pause)
 	a.timer = m.after(pause, func() { m.startReplacement(a) })
 }
 
@@ -76,14 +77,15 @@ func (m *Master) startReplacement(a *app) {
 		g := a.next
 		a.next = nil
 		if err != nil {
-			m.log.Error().Str("app", a.name).Err(err).Msg("cannot replace the zygote")
+			m.log.Error().Str(errlog.FieldApp, a.name).Err(err).Msg("cannot replace the zygote")
 			m.replace(a)
 			return
 		}
 		m.promote(g)
+		m.log.Info().Str(errlog.FieldApp, a.name).Msg("the zygote and its workers are replaced")
 	})
 	if err != nil {
-		m.log.Error().Str("app", a.name).Err(err).Msg("cannot replace the zygote")
+		m.log.Error().Str(errlog.FieldApp, a.name).Err(err).Msg("cannot replace the zygote")
 		m.replace(a)
 		return
 	}

@@ -29,9 +29,10 @@
 //	importing ──► warming ──► warm ──► active ──► draining ──► stopping ──► gone
 //	    └────────────┴──────────┴──── (failed, given up) ─────────┘
 //
-// A generation is one zygote with its workers, its queue and its scoreboard. The old one drains while the new one serves: it
-// stops when the front says that none of its requests is under way, and is killed after reload_mercy.
-// When a zygote dies its workers serve on; a new generation replaces them.
+// A generation is one zygote with its workers, its queue and its scoreboard. The old one drains while the new one serves: the
+// front takes back from its queue what no worker has received; it stops when the front says that none of its requests is
+// under way, and is killed after reload_mercy. Meanwhile it gets no new workers. When a zygote dies its workers serve on
+// until a new generation replaces them.
 //
 // # Worker
 //

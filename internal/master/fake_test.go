@@ -137,10 +137,19 @@ func fakeFork(control *os.File, worker uint32, sock, out *os.File) {
 	}()
 }
 
-// fakeWorker answers each request with its pid. Signs: worker-die, worker-slow, worker-leaves-child, stop-ignore; the request "hold" lasts as long as the file of that name.
+// fakeProcess is a worker that answers each request with its pid. Signs: worker-die, worker-slow, worker-leaves-child, stop-ignore; the
+// request "hold" lasts as long as the file of that name.
+type fakeProcess struct {
+	dir            string
+	control, queue *os.File
+	mu             sync.Mutex // guards what follows
+	streams        map[uint32]*os.File
+	latest         uint32 // front
+}
+
 func fakeWorker() {
 	dir, _ := os.Getwd()
-	control, queue := file(3), file(4)
+	w := &fakeProcess{dir: dir, control: file(3), queue: file(4), streams: map[uint32]*os.File{}}
 	fmt.Println("worker begins")
 	if told(dir, "worker-die") {
 		syscall.Exit(7)
@@ -148,59 +157,61 @@ func fakeWorker() {
 	if told(dir, "worker-leaves-child") {
 		leaveChild()
 	}
-	var mu sync.Mutex
-	var latest uint32
-	streams := map[uint32]*os.File{}
-	// A request may come before the word of its front; a front of which there was word before and is no more is dead.
-	find := func(front uint32) *os.File {
-		for {
-			mu.Lock()
-			stream, gone := streams[front], front < latest
-			mu.Unlock()
-			if stream != nil || gone {
-				return stream
-			}
-			time.Sleep(time.Millisecond)
+	go w.serve()
+	w.obeyMaster()
+}
+
+func (w *fakeProcess) serve() {
+	obey(w.dir, "worker-slow")
+	must(wire.SendControl(w.control, wire.Control{Type: wire.ControlReady}))
+	for {
+		msg := make([]byte, 4096)
+		n, err := w.queue.Read(msg)
+		must(err)
+		r, body, _, err := wire.ParseRequest(msg[:n])
+		must(err)
+		stream := w.find(r.Front)
+		if string(body) == "hold" {
+			fakeBusy(r.ID)
+			obey(w.dir, "hold")
+		}
+		frame := wire.AppendFrame(nil, wire.Frame{ID: r.ID, Flags: wire.FrameFin, Body: []byte(fmt.Sprint(os.Getpid()))})
+		if stream != nil {
+			_, _ = stream.Write(frame) // a dead front needs no answer
 		}
 	}
-	go func() {
-		obey(dir, "worker-slow")
-		must(wire.SendControl(control, wire.Control{Type: wire.ControlReady}))
-		for {
-			msg := make([]byte, 4096)
-			n, err := queue.Read(msg)
-			must(err)
-			r, body, _, err := wire.ParseRequest(msg[:n])
-			must(err)
-			stream := find(r.Front)
-			if string(body) == "hold" {
-				fakeBusy(r.ID)
-				obey(dir, "hold")
-			}
-			frame := wire.AppendFrame(nil, wire.Frame{ID: r.ID, Flags: wire.FrameFin, Body: []byte(fmt.Sprint(os.Getpid()))})
-			if stream != nil {
-				_, _ = stream.Write(frame) // a dead front needs no answer
-			}
-		}
-	}()
+}
+
+// find returns the stream of a front, nil when that is dead. A request may come before the word of its front.
+func (w *fakeProcess) find(front uint32) *os.File {
 	for {
-		msg, files, ok := receive(control)
+		w.mu.Lock()
+		stream, gone := w.streams[front], front < w.latest
+		w.mu.Unlock()
+		if stream != nil || gone {
+			return stream
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (w *fakeProcess) obeyMaster() {
+	for {
+		msg, files, ok := receive(w.control)
+		front := uint32(msg.Arg)
 		switch {
 		case !ok:
 			syscall.Exit(0)
 		case msg.Type == wire.ControlFront:
-			mu.Lock()
-			latest = uint32(msg.Arg)
-			streams[latest] = files[0]
-			mu.Unlock()
+			w.mu.Lock()
+			w.latest, w.streams[front] = front, files[0]
+			w.mu.Unlock()
 		case msg.Type == wire.ControlDrop:
-			mu.Lock()
-			if s := streams[uint32(msg.Arg)]; s != nil {
-				s.Close()
-			}
-			delete(streams, uint32(msg.Arg))
-			mu.Unlock()
-		case msg.Type == wire.ControlStop && !told(dir, "stop-ignore"):
+			w.mu.Lock()
+			w.streams[front].Close() // a front it does not know is nil, for which Close does nothing
+			delete(w.streams, front)
+			w.mu.Unlock()
+		case msg.Type == wire.ControlStop && !told(w.dir, "stop-ignore"):
 			syscall.Exit(0)
 		}
 	}
@@ -246,7 +257,11 @@ type fakeFrontend struct {
 func fakeFront() {
 	conn, err := wire.NewConn(file(FrontFD))
 	must(err)
-	f := &fakeFrontend{conn: conn, active: map[string]uint64{}, queues: map[uint64]*os.File{}, queuesIn: map[uint64]*os.File{}, inQueue: map[uint64]uint64{}, waiting: map[uint64]chan string{}, underWay: map[uint64]int{}, listeners: map[string]net.Listener{}}
+	f := &fakeFrontend{
+		conn: conn, active: map[string]uint64{}, listeners: map[string]net.Listener{},
+		queues: map[uint64]*os.File{}, queuesIn: map[uint64]*os.File{}, inQueue: map[uint64]uint64{},
+		waiting: map[uint64]chan string{}, underWay: map[uint64]int{},
+	}
 	for {
 		msg, files, err := conn.Recv()
 		if err != nil {

@@ -93,6 +93,15 @@ func TestReloadFailures(t *testing.T) {
 		tr := start(t, oneApp)
 		tr.unchanged("address already in use", func() { tr.configure(strings.Replace(extra, "unix:DIR/more.sock", ln.Addr().String(), 1)) })
 	})
+	t.Run("own address", func(t *testing.T) {
+		tr := start(t, strings.Replace(oneApp, `"unix:DIR/http.sock"`, `["unix:DIR/http.sock", "127.0.0.1:0"]`, 1))
+		var address string
+		tr.do(func() { address = tr.m.sockets["127.0.0.1:0"].Addr() })
+		tr.configure(strings.Replace(oneApp, `"unix:DIR/http.sock"`, `["unix:DIR/http.sock", "`+strings.Replace(address, "127.0.0.1", "0.0.0.0", 1)+`"]`, 1))
+		tr.reload("reload failed", 1)
+		tr.waitLog(`it may be hognose itself, with \"`+address, 1)
+		tr.answers("blog", tr.pids("blog")...)
+	})
 	t.Run("new application", func(t *testing.T) {
 		tr := start(t, oneApp)
 		tr.unchanged("SyntaxError: broken", func() {

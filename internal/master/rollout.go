@@ -154,8 +154,8 @@ func (r *rollout) listen() error {
 func (m *Master) ownAddress(spec listen.Spec, err error) error {
 	_, port, _ := net.SplitHostPort(spec.Address)
 	for _, s := range m.sockets {
-		if _, ours, _ := net.SplitHostPort(s.Address); spec.Network != "unix" && port == ours && errors.Is(err, unix.EADDRINUSE) {
-			return fmt.Errorf("%w; it may be hognose itself, with %q: a reload cannot put one in the place of the other, a restart can", err, s.Address)
+		if _, ours, _ := net.SplitHostPort(s.Addr()); spec.Network != "unix" && port == ours && errors.Is(err, unix.EADDRINUSE) {
+			return fmt.Errorf("%w; it may be hognose itself, with %q: a reload cannot put one in the place of the other, a restart can", err, s.Addr())
 		}
 	}
 	return err
