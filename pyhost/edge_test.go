@@ -60,6 +60,24 @@ func TestLostAlone(t *testing.T) {
 	}
 }
 
+// TestLostToSuccessor: a worker took the place of a dead one before the front heard of the death. The scoreboard has
+// its process id then, and still the last request of the dead.
+func TestLostToSuccessor(t *testing.T) {
+	p, _ := newPool(t, Config{})
+	a := newFakeApp(t, p, 1, 1)
+	dying := a.worker(0)
+	p.Activate(1)
+	c := request(p, "GET", nil, 0, Options{})
+	g := dying.receive()
+	successor := a.worker(0)
+	successor.slot(wire.SlotIdle, g.ID)
+	dying.die()
+	successor.answer(successor.receive().ID, "again")
+	if r := wait(t, c); r.status != 200 || r.body != "again" {
+		t.Errorf("got %+v; want the answer of the successor", r)
+	}
+}
+
 // TestQueuedIsNotLost: what is in the queue when a worker dies waits for another one, whatever its method.
 func TestQueuedIsNotLost(t *testing.T) {
 	p, _ := newPool(t, Config{})

@@ -25,6 +25,7 @@ type fakeApp struct {
 	id    uint64
 	queue int // the workers' end
 	board []byte
+	pid   uint32 // of the last worker
 }
 
 // fakeWorker is a worker process with one thread.
@@ -113,7 +114,8 @@ func (a *fakeApp) worker(index int) *fakeWorker {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	w := &fakeWorker{app: a, index: index, pid: uint32(1000 + index), stream: fd}
+	a.pid++
+	w := &fakeWorker{app: a, index: index, pid: a.pid, stream: fd}
 	if err := a.pool.AddWorker(a.id, index, int(w.pid), front); err != nil {
 		a.t.Fatal(err)
 	}

@@ -295,7 +295,8 @@ func (p *Pool) findLost(g *generation) {
 				continue
 			}
 			newest = max(newest, s.ID)
-			if w != nil && int(s.PID) == w.pid {
+			// An idle slot may name a request of a worker that had the place before.
+			if w != nil && int(s.PID) == w.pid && (s.State == wire.SlotBusy || s.State == wire.SlotClosing) {
 				held[s.ID] = true
 			}
 		}
