@@ -503,6 +503,28 @@ func TestShutdownDeadline(t *testing.T) {
 	}
 }
 
+// TestShutdownTellsHandlers: a handler that waits for something else hears that its connection was cut.
+func TestShutdownTellsHandlers(t *testing.T) {
+	started := make(chan bool)
+	s := startServer(t, func(ex *exchange.Exchange) error {
+		close(started)
+		for end := time.Now().Add(10 * time.Second); !ex.Gone(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Error("nobody told the handler")
+				break
+			}
+		}
+		return exchange.Errorf(exchange.ClientClosed, "cut")
+	}, nil)
+	s.dial().send(get)
+	<-started
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if err := s.Shutdown(ctx); err == nil {
+		t.Error("Shutdown says that all went well")
+	}
+}
+
 func TestClientLeaves(t *testing.T) {
 	gone := make(chan bool)
 	s := startServer(t, func(ex *exchange.Exchange) error {

@@ -251,12 +251,19 @@ func (f *front) stop(timeout time.Duration) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	// When the time is over, handlers must not wait for applications any more.
+	unhook := context.AfterFunc(ctx, f.closePools)
+	defer unhook()
 	if err := f.server.Shutdown(ctx); err != nil {
 		f.log.Warn().Err(err).Dur("timeout", timeout).Msg("not all requests were finished (worker_shutdown_timeout)")
 	}
+	f.closePools()
+	f.access.Close()
+	return 0
+}
+
+func (f *front) closePools() {
 	for _, p := range f.pools {
 		p.Close()
 	}
-	f.access.Close()
-	return 0
 }
