@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"hognose/internal/exchange"
@@ -285,4 +286,37 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(files)
+}
+
+// asked is a body that notes how much room it is offered before anything of it has come.
+type asked struct {
+	io.Reader
+	room int
+}
+
+func (a *asked) Read(p []byte) (int, error) {
+	if a.room == 0 {
+		a.room = len(p)
+	}
+	return a.Reader.Read(p)
+}
+
+// TestAnnouncedBody: a client that announces a body and sends none costs little memory.
+func TestAnnouncedBody(t *testing.T) {
+	p, _ := newPool(t, Config{})
+	a := newFakeApp(t, p, 1, 1)
+	w := a.worker(0)
+	p.Activate(1)
+	const size = wire.MaxInlineBody
+	want := strings.Repeat("0123456789abcdef", size/16)
+	body := &asked{Reader: iotest.OneByteReader(strings.NewReader(want))}
+	c := request(p, "POST", body, size, Options{})
+	g := w.receive()
+	if g.body != want {
+		t.Errorf("a body of %d bytes came as %d, or others", len(want), len(g.body))
+	}
+	w.answer(g.ID, "ok")
+	if wait(t, c); body.room > 16<<10 {
+		t.Errorf("%d bytes of memory were taken for a body that had not come", body.room)
+	}
 }

@@ -1,10 +1,10 @@
 package pyhost
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -215,10 +215,16 @@ func (c *call) inlineBody(ex *exchange.Exchange, n int) error {
 	if err := c.packet(ex, int64(n)); err != nil {
 		return err
 	}
-	at := len(c.msg)
-	c.msg = append(c.msg, make([]byte, n)...)
-	if _, err := io.ReadFull(ex.Body, c.msg[at:]); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	for end := len(c.msg) + n; len(c.msg) < end; {
+		if len(c.msg) == cap(c.msg) { // memory follows what has come, not what was announced
+			c.msg = slices.Grow(c.msg, min(end-len(c.msg), len(c.msg)))
+		}
+		m, err := ex.Body.Read(c.msg[len(c.msg):min(cap(c.msg), end)])
+		c.msg = c.msg[:len(c.msg)+m]
+		if err == nil || len(c.msg) == end {
+			continue
+		}
+		if err == io.EOF {
 			err = &exchange.StatusError{Code: http.StatusBadRequest, Err: fmt.Errorf("body ends after fewer than %d bytes", n), Close: true}
 		}
 		return err
