@@ -65,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return misused(stderr, "run", "%q and -c %q are two ways to say what to serve; keep one", rest[0], *file)
 	case len(rest) == 1:
 		app.Module = rest[0]
-		return serve(master.Options{Load: app.load, InheritEnv: true}, stderr)
+		return serve(master.Options{Load: app.load}, stderr)
 	case app.given(f):
 		return misused(stderr, "run", "MODULE:CALLABLE is missing; options such as --bind belong to it, a configuration has words of its own")
 	}

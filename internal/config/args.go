@@ -47,6 +47,7 @@ func (l *loader) argsApp(args Args) *App {
 		app.Threads = args.Threads
 		l.mark(app, "threads", noLine)
 	}
+	app.PassEnvironment = []string{"*"} // the caller's shell is the configuration
 	for _, pair := range args.Env {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {

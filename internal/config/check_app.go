@@ -106,6 +106,12 @@ func (l *loader) checkSocket(a *App, where string) {
 }
 
 func (l *loader) checkEnv(a *App, where string) {
+	for i, name := range a.PassEnvironment {
+		if prefix, _ := strings.CutSuffix(name, "*"); name == "" || strings.ContainsAny(prefix, "*=\x00 ") {
+			l.find(l.line(a, indexed("pass_environment", i), "pass_environment"),
+				"pass_environment %s: %q is not the name of a variable, with or without \"*\" at its end", where, shorten(name))
+		}
+	}
 	for _, name := range sortedKeys(a.Env) {
 		value := a.Env[name]
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) || !utf8.ValidString(name+value) {

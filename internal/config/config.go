@@ -78,7 +78,9 @@ type App struct {
 	Python     string            `toml:"python" eg:"\"/usr/bin/python3.12\""` // a path, or a command to find in PATH
 	PythonPath []string          `toml:"pythonpath" alias:"python_path pp" eg:"[\"/srv/lib\"]"`
 	Env        map[string]string `toml:"env" eg:"{ DJANGO_SETTINGS_MODULE = \"blog.settings\" }"`
-	Interface  string            `toml:"interface" eg:"\"wsgi\""` // InterfaceAuto or InterfaceWSGI
+	// PassEnvironment names the variables of hognose's own environment that the application gets; "AWS_*" is all that begin so.
+	PassEnvironment []string `toml:"pass_environment" eg:"[\"DATABASE_URL\"]"`
+	Interface       string   `toml:"interface" eg:"\"wsgi\""` // InterfaceAuto or InterfaceWSGI
 
 	Processes int    `toml:"processes" alias:"workers"`
 	Threads   int    `toml:"threads"` // of each process

@@ -11,10 +11,10 @@ import (
 )
 
 // baseEnv are the variables of the master that an application gets. Others, such as the secrets of whoever started
-// the master, do not reach it unless its env says so.
+// the master, do not reach it unless its pass_environment says so.
 var baseEnv = [...]string{"PATH", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "NO_COLOR"}
 
-// privateEnv are variables that belong to the master alone, whatever is inherited.
+// privateEnv are variables that belong to the master alone, whatever is passed.
 var privateEnv = [...]string{RoleEnv, "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
 	"INVOCATION_ID", "JOURNAL_STREAM", "PYTHONHOME", "VIRTUAL_ENV", "PWD", "OLDPWD", "_", "SHLVL"}
 
@@ -40,10 +40,8 @@ func matches(entry string, names []string) bool {
 // appEnv returns the environment of an application's processes. Later entries win: a variable of the
 // application's env replaces any other.
 func (m *Master) appEnv(cfg *config.App, who *owner, dir string) []string {
-	env := pick(os.Environ(), baseEnv[:]...)
-	if m.opt.InheritEnv {
-		env = slices.DeleteFunc(os.Environ(), func(entry string) bool { return matches(entry, privateEnv[:]) })
-	}
+	env := pick(os.Environ(), append(baseEnv[:], cfg.PassEnvironment...)...)
+	env = slices.DeleteFunc(env, func(entry string) bool { return matches(entry, privateEnv[:]) })
 	env = append(env, who.env()...)
 	env = append(env, "PWD="+dir)
 	if cfg.Home != "" {

@@ -39,8 +39,7 @@ func TestAppEnv(t *testing.T) {
 			t.Errorf("%s = %q reaches the application", name, v)
 		}
 	}
-	m.opt.InheritEnv = true
-	got = env(m.appEnv(&config.App{}, nil, "/srv/blog"))
+	got = env(m.appEnv(&config.App{PassEnvironment: []string{"*"}}, nil, "/srv/blog"))
 	if got["SECRET"] != "of the caller" || got["PATH"] != "/usr/bin" {
 		t.Errorf("SECRET = %q, PATH = %q; want them inherited", got["SECRET"], got["PATH"])
 	}

@@ -29,9 +29,6 @@ type Options struct {
 	// zygote will be, nil for the master's own user. It is called at start and for each reload, from several
 	// goroutines, and may start processes and wait for them.
 	Prepare func(app *config.App, as *syscall.Credential) (Launch, error)
-	// InheritEnv gives applications the whole environment of the master instead of the few variables
-	// of baseEnv. It is for hognose run module:callable, where the caller's shell is the configuration.
-	InheritEnv bool
 }
 
 // Launch is how a zygote of an application starts.
