@@ -136,7 +136,7 @@ func (c *conn) respondUWSGI(limits *config.HTTP) {
 		c.tear(ex, err)
 		return
 	}
-	if w.body.c != nil && !w.body.done || w.body.broken {
+	if w.body.c != nil && !w.body.done || w.body.broken || c.sendsMore() {
 		c.linger()
 	}
 }

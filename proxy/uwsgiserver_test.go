@@ -326,6 +326,7 @@ func TestUWSGIServerBody(t *testing.T) {
 	f("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nPOST /p ", false, post("0"))
 	f("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nPOST /p ", false, post(""), "ignored")
 	f("HTTP/1.1 200 OK", false, post("100"), body[:50], body[50:])
+	f("HTTP/1.1 200 OK", false, post("100"), body+strings.Repeat("more than it said", 10000)) // the answer is not lost
 	f("HTTP/1.1 413 ", false, post("101"), body, "b")
 	f("", true, post("100"), body[:99]) // the client has left: nobody is answered
 }

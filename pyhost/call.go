@@ -96,19 +96,22 @@ func (c *call) resetSpool() {
 }
 
 // judge looks, between two ticks, whether the reader keeps up. One that left half a window untouched for a
-// whole tick is slow: what it has not taken goes to a file from now on, and the worker is let go.
-func (c *call) judge() {
+// whole tick is slow: what it has not taken goes to a file from now on, and the worker is let go. An error says
+// why there is no such file, so that the worker has to wait.
+func (c *call) judge() error {
 	c.mu.Lock()
 	if !c.slow && c.opt.Buffering && c.opt.MaxTempFileSize > 0 && c.taken == c.seen && c.spool.Len() >= wire.Window/2 {
 		c.slow = true
 		c.spool.Spill(slowMemory, c.opt.MaxTempFileSize, c.pool.config.Load().TempPath)
 	}
 	c.seen = c.taken
+	broken := c.spool.Broken()
 	w, id, grant := c.grant()
 	c.mu.Unlock()
 	if grant > 0 {
 		w.note(wire.NoteWindow, grant, id)
 	}
+	return broken
 }
 
 // recycle gives the memory of a call back that is no longer in the table.

@@ -320,3 +320,35 @@ func TestAnnouncedBody(t *testing.T) {
 		t.Errorf("%d bytes of memory were taken for a body that had not come", body.room)
 	}
 }
+
+// TestCancelledWithoutEnd: a worker that was told that nobody waits stops without another frame. The request gives its place back
+// when the scoreboard shows that the worker is done with it, and not before.
+func TestCancelledWithoutEnd(t *testing.T) {
+	p, _ := newPool(t, Config{Ahead: 1})
+	a := newFakeApp(t, p, 1, 1)
+	w := a.worker(0)
+	p.Activate(1)
+	for range 5 {
+		ex := &exchange.Exchange{Method: []byte("GET"), Path: []byte("/")}
+		done := make(chan error, 1)
+		go func() { done <- p.Handler(Options{})(ex) }()
+		g := w.receive()
+		w.send(wire.Frame{ID: g.ID, Flags: wire.FrameHead, Head: head(200), Body: []byte("x")})
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		ex.Response.Release()
+		if typ, _, id := w.note(); typ != wire.NoteCancel || id != g.ID {
+			t.Fatalf("note %d for %#x; want a cancellation of %#x", typ, id, g.ID)
+		}
+		p.check()
+		p.mu.Lock()
+		n := p.active.inflight
+		p.mu.Unlock()
+		if n != 1 {
+			t.Fatalf("%d requests under way; want 1", n)
+		}
+		w.slot(wire.SlotIdle, g.ID)
+		eventually(t, "the end", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.active.inflight == 0 })
+	}
+}

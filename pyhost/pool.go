@@ -71,6 +71,7 @@ type Pool struct {
 	seq     uint64
 	waiting callQueue
 	ticks   uint64
+	warned  uint64 // tick of the last warning about spool files
 	closed  bool
 
 	stop chan struct{}

@@ -18,6 +18,9 @@ const tickInterval = 100 * time.Millisecond
 // goneTicks is how many ticks pass between two looks at whether the client of a silent request is still there.
 const goneTicks = 10
 
+// warnTicks is how many ticks pass at least between two warnings that spool files cannot be written.
+const warnTicks = 600
+
 // lostChecks is how many ticks in a row a request must be held by nobody before it counts as lost: a
 // worker that just received it writes its scoreboard slot within microseconds.
 const lostChecks = 3
@@ -62,13 +65,12 @@ func (p *Pool) bereaved(c *call, w *worker) {
 		who = fmt.Sprintf("worker %d (pid %d)", w.index+1, w.pid)
 	}
 	again := c.idempotent && !c.abandoned && c.attempts < maxAttempts && c.rewind()
-	ev := p.log.Warn().Str("reason", who+" died").Bool("replayed", again)
-	ev.Msg("request lost its worker")
-	if !again {
+	if !again { // the error is logged with the request
 		c.giveUp(exchange.Errorf(http.StatusBadGateway, "app %q: %s died while it worked on this request", p.name, who))
 		p.finished(c)
 		return
 	}
+	p.log.Warn().Str("reason", who+" died").Msg("request lost its worker; it is sent to another")
 	g := c.gen
 	p.untable(c)
 	p.waiting.pushFront(c)
@@ -116,6 +118,7 @@ func (p *Pool) check() {
 	p.expireSilent(now)
 	for _, g := range p.gens {
 		p.expireQueued(g, cfg, now)
+		p.forgetAbandoned(g)
 		if p.gens[g.id] != g {
 			continue // that was its last request
 		}
@@ -146,15 +149,25 @@ func (p *Pool) judgeReaders() {
 		}
 	}
 	p.mu.Unlock()
+	var broken error
 	for _, c := range begun {
-		c.judge()
+		if err := c.judge(); err != nil {
+			broken = err
+		}
 	}
 	p.mu.Lock()
 	for _, c := range begun {
 		c.users--
 		p.drop(c)
 	}
+	warn := broken != nil && (p.warned == 0 || p.ticks-p.warned >= warnTicks)
+	if warn {
+		p.warned = p.ticks
+	}
 	p.mu.Unlock()
+	if warn {
+		p.log.Error().Err(broken).Msg("responses for slow clients cannot be kept: workers wait for these clients")
+	}
 }
 
 // expireWaiting refuses those who have waited too long. mu is held.
@@ -270,6 +283,33 @@ func (p *Pool) harakiri(g *generation, limit time.Duration, now int64) {
 	}
 }
 
+// forgetAbandoned ends the calls that nobody waits for and that their workers are done with. A worker that was told to stop
+// sends no more frames; but it noted the call before its first frame, so the scoreboard tells. mu is held.
+func (p *Pool) forgetAbandoned(g *generation) {
+	for _, c := range p.calls {
+		if c != nil && c.gen == g && c.abandoned && c.state == callBegun && !p.holds(g, c.id) {
+			p.finished(c)
+		}
+	}
+}
+
+// holds reports whether a living worker of g is at work on id. mu is held.
+func (p *Pool) holds(g *generation, id uint64) bool {
+	for i, w := range g.workers {
+		for t := range g.board.Threads() {
+			if s := g.board.Slot(i, t); s.ID == id && p.held(s, w) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// held reports whether w is at work on the request of its slot s. An idle slot may name one of a worker that had the place before.
+func (p *Pool) held(s wire.Slot, w *worker) bool {
+	return s.Front == p.front && int(s.PID) == w.pid && (s.State == wire.SlotBusy || s.State == wire.SlotClosing)
+}
+
 // newestTaken returns the newest id that cannot be in the queue any more, by what the queue holds. Ids enter it in order. When a
 // message of another front is the oldest, it tells nothing. mu is held.
 func (p *Pool) newestTaken(g *generation) uint64 {
@@ -295,8 +335,7 @@ func (p *Pool) findLost(g *generation) {
 				continue
 			}
 			newest = max(newest, s.ID)
-			// An idle slot may name a request of a worker that had the place before.
-			if w != nil && int(s.PID) == w.pid && (s.State == wire.SlotBusy || s.State == wire.SlotClosing) {
+			if w != nil && p.held(s, w) {
 				held[s.ID] = true
 			}
 		}

@@ -158,6 +158,9 @@ func (q *Queue) Full() bool {
 	return q.write-q.read >= q.disk
 }
 
+// Broken returns why bytes that exceed the memory cannot be kept in a file, or nil.
+func (q *Queue) Broken() error { return q.broken }
+
 // Take returns all bytes when they are in memory, for a response that is complete; they stay valid until Reset.
 func (q *Queue) Take() ([]byte, bool) {
 	if q.read != q.write || len(q.tail) > 0 {
