@@ -256,7 +256,7 @@ def open_body(fd, length):
     try:
         os.lseek(fd, 0, os.SEEK_SET)
         if os.fstat(fd).st_size != length:
-            raise OSError("the body has %d bytes, its message says %d" % (os.fstat(fd).st_size, length))
+            raise OSError("the request body has another size than its message says")
         return open(fd, "rb", buffering=65536)
     except BaseException:
         os.close(fd)

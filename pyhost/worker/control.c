@@ -1,7 +1,9 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,6 +22,21 @@ int hg_control_send(int fd, uint32_t type, uint32_t worker, uint64_t arg, const 
 		if (errno != EINTR)
 			return -1;
 	}
+}
+
+void hg_control_arm(int fd)
+{
+	signal(SIGIO, SIG_DFL);
+	fcntl(fd, F_SETOWN, getpid());
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	if (poll(&p, 1, 0) > 0)
+		raise(SIGIO); /* it was there before */
+}
+
+void hg_control_disarm(int fd)
+{
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_ASYNC);
 }
 
 int hg_take_fds(struct msghdr *msg, int *fds, int max)

@@ -219,8 +219,16 @@ func (tr *tree) expect(typ uint32) wire.Control {
 	panic("unreachable")
 }
 
+// hangUp closes a socket although somebody may be reading from it, which puts Close off.
+func hangUp(sock *os.File) {
+	if fd := int(sock.Fd()); fd >= 0 {
+		unix.Shutdown(fd, unix.SHUT_RDWR)
+	}
+	sock.Close()
+}
+
 func (tr *tree) close() {
-	tr.control.Close() // the master dies
+	hangUp(tr.control) // the master dies
 	tr.queue.Close()
 	tr.far.Close()
 	if tr.cmd.Process != nil {
@@ -429,6 +437,7 @@ type request struct {
 	body   []byte
 	file   *os.File // the body, instead
 	length uint64   // of file
+	flags  uint32   // more of them
 }
 
 // get returns a GET of path with more variables (name, value, ...).
@@ -467,7 +476,7 @@ func (r request) encode(t testing.TB, id uint64) []byte {
 	check(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &now))
 	h := wire.Request{Front: r.front, ID: id, Queued: uint64(now.Nano()), BodyLen: uint64(len(r.body)), VarsLen: uint32(len(packet))}
 	if r.file != nil {
-		h.BodyLen, h.Flags = r.length, wire.RequestBodyFD
+		h.BodyLen, h.Flags = r.length, wire.RequestBodyFD|r.flags
 	}
 	return append(append(wire.AppendRequest(nil, h), packet...), r.body...)
 }

@@ -97,6 +97,8 @@ static int run_python(void)
 	if (hg_module_install(&settings) < 0)
 		return fail("cannot install the module _hognose: no memory");
 
+	hg_control_arm(HG_FD_CONTROL); /* until the bootstrap has imported the application */
+
 	/* With the venv's own interpreter as argv[0], CPython finds the venv as that would. */
 	char *argv[] = {(char *)settings.executable, "-c", "__import__('_hognose').boot()", NULL};
 	return py.Py_BytesMain(3, argv);

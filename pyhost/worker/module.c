@@ -38,6 +38,7 @@ static PyObject *boot(PyObject *self, PyObject *unused)
 static PyObject *imported(PyObject *self, PyObject *unused)
 {
 	(void)self, (void)unused;
+	hg_control_disarm(HG_FD_CONTROL);
 	hg_control_send(HG_FD_CONTROL, HG_CTL_IMPORTED, 0, 0, NULL);
 	return none();
 }

@@ -52,6 +52,74 @@ func TestLifeCycle(t *testing.T) {
 	}
 }
 
+// TestZygoteKilled: its workers serve on, and end with the master.
+func TestZygoteKilled(t *testing.T) {
+	tr := newTree(t, options{settings: processes})
+	p := tr.fork(0)
+	f := p.front(1)
+	check(t, tr.cmd.Process.Kill())
+	<-tr.exited
+	if r := f.do(tr, get("/hello")); r.body() != "hello" {
+		t.Fatalf("without a zygote: got %v", r)
+	}
+	hangUp(p.control)
+	waitExit(t, p.pid)
+}
+
+// TestFork: workers are forked as Python wants it: hooks run, random numbers differ, what was imported stays frozen.
+func TestFork(t *testing.T) {
+	for _, in := range pythons(t) {
+		t.Run(in.Version, func(t *testing.T) {
+			tr := newTree(t, options{python: in, settings: processes, processes: 2})
+			seen := map[string]bool{}
+			for n := range 2 {
+				p := tr.fork(n)
+				body := p.front(1).do(tr, get("/birth")).body()
+				if !strings.HasPrefix(body, "True True 0.") || seen[body] {
+					t.Errorf("worker %d says %q after %v; want hooks, frozen objects, another random number", n, body, seen)
+				}
+				seen[body] = true
+				p.send(wire.Control{Type: wire.ControlStop})
+				tr.expect(wire.ControlExited)
+			}
+		})
+	}
+}
+
+// TestMasterDiesDuringImport: a zygote that is busy importing does not outlive its master.
+func TestMasterDiesDuringImport(t *testing.T) {
+	s := app(t, "import sys, time\nsys.stderr.write('importing\\n')\nwhile True:\n    time.sleep(1)\n")
+	for _, stop := range []bool{false, true} {
+		tr := startTree(t, options{settings: s})
+		tr.logs.wait(t, "importing")
+		if stop {
+			check(t, wire.SendControl(tr.control, wire.Control{Type: wire.ControlStop}))
+		} else {
+			hangUp(tr.control)
+		}
+		<-tr.exited
+	}
+}
+
+// TestClosing: the client has its response before close() is called, and the scoreboard says so.
+func TestClosing(t *testing.T) {
+	tr := newTree(t, options{settings: processes})
+	p := tr.fork(0)
+	f := p.front(1)
+	if r := f.do(tr, get("/slow_close")); r.body() != "done" {
+		t.Fatalf("got %v", r)
+	}
+	tr.logs.wait(t, "closing\n")
+	if s := tr.board.Slot(0, 0); s.State != wire.SlotClosing {
+		t.Errorf("slot is %+v; want it closing", s)
+	}
+	check(t, unix.Kill(p.pid, unix.SIGUSR1))
+	poll(t, "close() has returned", func() bool { return tr.board.Slot(0, 0).State == wire.SlotIdle })
+	if s := tr.board.Slot(0, 0); s.Requests != 1 || s.TX != 4 || s.Busy == 0 || s.Start == 0 || int(s.PID) != p.pid || s.Front != 1 || s.ID != 1 {
+		t.Errorf("slot is %+v", s)
+	}
+}
+
 func title(t *testing.T, pid int, want, name string) {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
@@ -132,7 +200,6 @@ func TestMasterDeath(t *testing.T) {
 		p := tr.fork(n)
 		p.front(1)
 		pids = append(pids, p.pid)
-		defer p.control.Close()
 		if n == 1 {
 			tr.submit(get("/spin"))
 		}
@@ -149,9 +216,9 @@ func TestMasterDeath(t *testing.T) {
 
 // dropAll closes every socket of the master at once, as its death does.
 func (tr *tree) dropAll() {
-	tr.control.Close()
+	hangUp(tr.control)
 	for _, p := range tr.workers {
-		p.control.Close()
+		hangUp(p.control)
 	}
 }
 

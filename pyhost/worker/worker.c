@@ -84,8 +84,20 @@ enum received {
 	RECEIVED_END,
 };
 
-/* Sleeps in recvmsg without the GIL. */
-static ssize_t receive_blocking(struct msghdr *msg)
+/* Notes on the scoreboard that the message in t->buffer is this thread's, if it is a request. No GIL needed. */
+static void note_received(struct hg_thread *t, ssize_t n)
+{
+	struct hg_request r;
+	if (n < (ssize_t)sizeof r)
+		return;
+	memcpy(&r, t->buffer, sizeof r);
+	if (r.magic == HG_REQUEST_MAGIC)
+		hg_slot_begin(t->slot, &r);
+}
+
+/* Sleeps in recvmsg without the GIL. What came is noted before the GIL is waited for: another thread of the application may
+ * hold it for long, and the front takes a request that nobody has noted for one that died with its worker. */
+static ssize_t receive_blocking(struct hg_thread *t, struct msghdr *msg)
 {
 	PyThreadState *state = py.PyEval_SaveThread();
 	ssize_t n = -1;
@@ -93,6 +105,7 @@ static ssize_t receive_blocking(struct msghdr *msg)
 	if (!atomic_load(&hg_worker.stopping))
 		n = recvmsg(hg_worker.queue, msg, MSG_CMSG_CLOEXEC);
 	int error = errno;
+	note_received(t, n);
 	py.PyEval_RestoreThread(state);
 	errno = error;
 	return n;
@@ -131,7 +144,7 @@ static enum received receive(struct hg_thread *t, int *body_fd)
 		if (py.PyErr_CheckSignals() < 0)
 			return RECEIVED_SIGNAL;
 		msg.msg_controllen = sizeof control.data;
-		n = receive_blocking(&msg);
+		n = receive_blocking(t, &msg);
 	}
 	if (n < 0)
 		return receive_error();
@@ -187,7 +200,8 @@ static void open_window(struct hg_thread *t)
 
 static void serve_request(struct hg_thread *t, int body_fd)
 {
-	hg_slot_begin(t->slot, &t->message.header);
+	if (t->slot->state != HG_SLOT_BUSY)
+		hg_slot_begin(t->slot, &t->message.header);
 	if (choose_stream(t)) {
 		open_window(t);
 		hg_wsgi_run(t, body_fd);
@@ -200,11 +214,11 @@ static void serve_request(struct hg_thread *t, int body_fd)
 /* A message that cannot be served still gets an answer if it says whose it is. */
 static void refuse_request(struct hg_thread *t)
 {
-	if (t->message.header.magic != HG_REQUEST_MAGIC || !choose_stream(t))
-		return;
-	open_window(t);
-	hg_response_begin(&t->response);
-	hg_response_abort(t);
+	if (t->message.header.magic == HG_REQUEST_MAGIC && choose_stream(t)) {
+		open_window(t);
+		hg_response_begin(&t->response);
+		hg_response_abort(t);
+	}
 	hg_slot_state(t->slot, HG_SLOT_IDLE);
 }
 

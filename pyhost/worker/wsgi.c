@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -377,7 +378,7 @@ static void run_application(struct hg_thread *t, PyObject *environ, PyObject *st
 	py.Py_DecRef(result);
 }
 
-/* Reads the n bytes that a pipe holds into p. The pipe is full already, so nothing waits here. */
+/* Reads n bytes, which a pipe holds already, so that nothing waits here. */
 static int drain(int fd, char *p, size_t n)
 {
 	while (n) {
@@ -392,20 +393,30 @@ static int drain(int fd, char *p, size_t n)
 	return 0;
 }
 
-/* Returns a BytesIO of what a pipe holds, a new reference, or NULL with an exception. BytesIO shares the bytes, and
- * read() gives them to the application as they are: nothing is copied but out of the pipe. */
+/* Returns the bytes of a request body in a pipe, which must hold all of it: new reference, or NULL with an exception. */
+static PyObject *read_pipe(uint64_t n, int fd)
+{
+	int held;
+	char *p;
+	Py_ssize_t size;
+	if (ioctl(fd, FIONREAD, &held) < 0 || held < 0 || (uint64_t)held != n) {
+		py.PyErr_SetString(HG_PY_EXC(OSError), "the request body has another size than its message says");
+		return NULL;
+	}
+	PyObject *body = py.PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
+	if (!body || py.PyBytes_AsStringAndSize(body, &p, &size) < 0 || drain(fd, p, n) == 0)
+		return body;
+	py.PyErr_SetFromErrno(HG_PY_EXC(OSError));
+	py.Py_DecRef(body);
+	return NULL;
+}
+
+/* BytesIO shares the bytes, and read() gives them to the application as they are: nothing is copied but out of the pipe.
+ * Takes fd over. */
 static PyObject *open_pipe(uint64_t n, int fd)
 {
-	PyObject *input = NULL;
-	PyObject *body = py.PyBytes_FromStringAndSize(NULL, (Py_ssize_t)n);
-	char *p = NULL;
-	Py_ssize_t size;
-	if (body && py.PyBytes_AsStringAndSize(body, &p, &size) == 0) {
-		if (drain(fd, p, n) == 0)
-			input = py.PyObject_CallFunctionObjArgs(names.bytes_io, body, NULL);
-		else
-			py.PyErr_SetString(HG_PY_EXC(OSError), "the request body is shorter than announced");
-	}
+	PyObject *body = read_pipe(n, fd);
+	PyObject *input = body ? py.PyObject_CallFunctionObjArgs(names.bytes_io, body, NULL) : NULL;
 	py.Py_DecRef(body);
 	close(fd);
 	return input;

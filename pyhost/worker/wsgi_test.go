@@ -201,6 +201,7 @@ func bodies(t *testing.T, tr *tree, front *front) {
 		f(how, post("/read?"+how, nil), nil)
 		f(how, post("/read?"+how, small), small)
 		f(how, withFile(t, post("/read?"+how, nil), small), small)
+		f(how, withPipe(t, post("/read?"+how, nil), small), small)
 		if r := f(how, withFile(t, post("/read?"+how, nil), large), large); r.header("x-type") != "BufferedReader" {
 			t.Errorf("a body in a descriptor is read by %q", r.header("x-type"))
 		}
@@ -209,10 +210,18 @@ func bodies(t *testing.T, tr *tree, front *front) {
 	f("keep", withFile(t, post("/keep_input", nil), large), []byte("kept"))
 	f("kept", get("/kept_input"), []byte("True"))
 
-	lie := withFile(t, post("/read?all", nil), small)
-	lie.length++
-	if r := front.do(tr, lie); !r.aborted() {
-		t.Errorf("body shorter than it says: got %v", r)
+	for _, lie := range []request{withFile(t, post("/read?all", nil), small), withPipe(t, post("/read?all", nil), small)} {
+		for _, n := range []uint64{uint64(len(small)) + 1, uint64(len(small)) - 1, 1 << 40, 1<<64 - 1} {
+			lie.length = n
+			if r := front.do(tr, lie); !r.aborted() {
+				t.Errorf("body of another size than it says (%d): got %v", n, r)
+			}
+		}
+	}
+	pipe := withFile(t, post("/read?all", nil), small)
+	pipe.flags = wire.RequestBodyPipe
+	if r := front.do(tr, pipe); !r.aborted() {
+		t.Errorf("a file that is called a pipe: got %v", r)
 	}
 	r := f("errors", get("/errors"), []byte("one"))
 	_ = r
@@ -233,6 +242,22 @@ func withFile(t *testing.T, r request, content []byte) request {
 			r.vars[i].Value = fmt.Append(nil, len(content))
 		}
 	}
+	return r
+}
+
+// withPipe makes content the body of r, in a pipe that holds it and is still open for writing.
+func withPipe(t *testing.T, r request, content []byte) request {
+	t.Helper()
+	near, far, err := os.Pipe()
+	check(t, err)
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	_, err = far.Write(content)
+	check(t, err)
+	r = withFile(t, r, content)
+	r.file, r.flags = near, wire.RequestBodyPipe
 	return r
 }
 
@@ -263,7 +288,7 @@ func files(t *testing.T, tr *tree, front *front) {
 	if r := front.do(tr, get("/file?plain&100001")); !r.aborted() {
 		t.Errorf("file shorter than Content-Length: got %v", r)
 	}
-	for _, n := range []int{1, 65535, 65536, 65537, 262143, 262144, 300000, 16 << 20, 16<<20 + 1} {
+	for _, n := range []int{1, 4095, 4096, 4097, 65535, 65536, 65537, 262143, 262144, 262145, 300000, 5000000} {
 		want := strings.Repeat(string(bytesTo256), n/256) + strings.Repeat("x", n%256)
 		r := front.do(tr, get(fmt.Sprintf("/big?%d", n)))
 		if r.aborted() || r.body() != want || r.header("content-length") != fmt.Sprint(n) {

@@ -1,7 +1,9 @@
 """An application for the tests of processes, threads and streams."""
 
 import atexit
+import gc
 import os
+import random
 import signal
 import sys
 import threading
@@ -11,7 +13,8 @@ PLAIN = [("Content-Type", "text/plain")]
 barrier = threading.Barrier(int(os.environ.get("PARTIES", "1")))
 opened = False  # a plain flag: threading.Event must not be set by a signal handler
 closed = 0
-random_at_import = os.urandom(4)
+forks = []
+os.register_at_fork(after_in_child=lambda: forks.append(os.getpid()))
 
 atexit.register(lambda: sys.stderr.write("atexit ran in %s\n" % threading.current_thread().name))
 
@@ -28,6 +31,27 @@ def hello(environ, start_response):
 def pid(environ, start_response):
     start_response("200 OK", PLAIN)
     return [b"%d" % os.getpid()]
+
+
+def birth(environ, start_response):
+    """Tells what a fork must see to."""
+    start_response("200 OK", PLAIN)
+    return [("%r %r %r" % (forks == [os.getpid()], gc.get_freeze_count() > 1000, random.random())).encode()]
+
+
+class SlowClose:
+    def __iter__(self):
+        return iter([b"done"])
+
+    def close(self):
+        sys.stderr.write("closing\n")
+        while not opened:
+            time.sleep(0.002)
+
+
+def slow_close(environ, start_response):
+    start_response("200 OK", [("Content-Length", "4")])
+    return SlowClose()
 
 
 def meet(environ, start_response):
