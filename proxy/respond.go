@@ -29,7 +29,7 @@ func (c *conn) respond(limits *config.HTTP) bool {
 	c.sent = 0
 	f := c.frame(ex, limits)
 	c.setPhase(phaseWrite, c.sendTimeout)
-	w.out = c.appendHead(w.out[:0], ex, f)
+	w.out = c.appendHead(w.out[:0], ex, f, limits.ServerTokens)
 	err := c.writeBody(ex, f)
 	if err != nil {
 		c.tear(ex, err)
@@ -84,7 +84,7 @@ func (c *conn) frame(ex *exchange.Exchange, limits *config.HTTP) framing {
 }
 
 // appendHead writes the status line and the header fields.
-func (c *conn) appendHead(b []byte, ex *exchange.Exchange, f framing) []byte {
+func (c *conn) appendHead(b []byte, ex *exchange.Exchange, f framing, tokens bool) []byte {
 	r := &ex.Response
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(r.Status), 10)
@@ -94,7 +94,11 @@ func (c *conn) appendHead(b []byte, ex *exchange.Exchange, f framing) []byte {
 	} else {
 		b = append(b, http.StatusText(r.Status)...)
 	}
-	b = append(b, "\r\nServer: hognose\r\n"...)
+	b = append(b, "\r\nServer: hognose"...)
+	if tokens {
+		b = append(append(b, '/'), c.srv.settings.Load().Version...)
+	}
+	b = append(b, '\r', '\n')
 	b = append(b, *c.srv.clock.date.Load()...)
 	for i := range r.Fields {
 		b = append(b, r.Fields[i].Name...)

@@ -21,6 +21,8 @@ type Settings struct {
 	Router *Router
 	// TLS returns the configuration of a listener with ssl, named by its address; nil when there are none.
 	TLS func(listen string) *ctls.Config
+	// Version is named in the Server field where server_tokens is set.
+	Version string
 	// WorkerConnections is the number of client connections at once (nginx: worker_connections).
 	WorkerConnections int
 }

@@ -176,6 +176,24 @@ func TestKeepAliveAndPipelining(t *testing.T) {
 	c.ended()
 }
 
+func TestServerTokens(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		s := startServer(t, echo, func(h *config.HTTP) { h.ServerTokens = on })
+		settings := *s.settings.Load()
+		settings.Version = "1.2"
+		s.Configure(&settings)
+		c := s.dial()
+		c.send(get)
+		want := "hognose"
+		if on {
+			want = "hognose/1.2"
+		}
+		if resp, _ := c.receive("GET"); resp.Header.Get("Server") != want {
+			t.Errorf("server_tokens = %v: Server is %q; want %q", on, resp.Header.Get("Server"), want)
+		}
+	}
+}
+
 func TestRequestInPieces(t *testing.T) {
 	s := startServer(t, echo, nil)
 	c := s.dial()

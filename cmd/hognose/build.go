@@ -24,7 +24,7 @@ func (f *front) build(cfg *config.Config) (*proxy.Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &proxy.Settings{Router: router, WorkerConnections: cfg.WorkerConnections}, nil
+	return &proxy.Settings{Router: router, Version: versionText(), WorkerConnections: cfg.WorkerConnections}, nil
 }
 
 // certificates says for which names and listeners the certificates are that the master has read.

@@ -76,7 +76,8 @@ func Size(h []byte) (int, error) {
 }
 
 // Parse appends the variables of the packet p to dst. They alias p. It refuses a packet whose
-// lengths do not add up exactly, an empty, repeated or UWSGI_ key, and a NUL or control character in a key.
+// lengths do not add up exactly, an empty or UWSGI_ key, one that repeats, and a NUL or control character in a key. Only the HTTP_
+// variables of header fields may repeat: nginx before 1.23 sends a repeated field so.
 func Parse(dst []exchange.Field, p []byte) ([]exchange.Field, error) {
 	n, err := Size(p)
 	if err != nil {
@@ -132,13 +133,23 @@ func checkKey(key []byte) error {
 	return nil
 }
 
+// repeatable reports whether key is the variable of a header field that may come more than once. Of two Host or
+// Authorization fields it would depend on the reader which one counts.
+func repeatable(key []byte) bool {
+	switch string(key) {
+	case "HTTP_HOST", "HTTP_AUTHORIZATION":
+		return false
+	}
+	return bytes.HasPrefix(key, []byte("HTTP_"))
+}
+
 // checkUnique refuses repeated keys. Small blocks are compared pairwise, which needs no
 // memory; large ones through a map, so that a hostile block costs linear time.
 func checkUnique(vars []exchange.Field) error {
 	if len(vars) > 64 {
 		seen := make(map[string]struct{}, len(vars))
 		for _, v := range vars {
-			if _, dup := seen[string(v.Name)]; dup {
+			if _, dup := seen[string(v.Name)]; dup && !repeatable(v.Name) {
 				return fmt.Errorf("uwsgi key %q comes twice", v.Name)
 			}
 			seen[string(v.Name)] = struct{}{}
@@ -147,7 +158,7 @@ func checkUnique(vars []exchange.Field) error {
 	}
 	for i := range vars {
 		for j := range i {
-			if bytes.Equal(vars[i].Name, vars[j].Name) {
+			if bytes.Equal(vars[i].Name, vars[j].Name) && !repeatable(vars[i].Name) {
 				return fmt.Errorf("uwsgi key %q comes twice", vars[i].Name)
 			}
 		}

@@ -113,12 +113,21 @@ func TestParseRefuses(t *testing.T) {
 	}
 	p, _ := AppendPacket(nil, fields("A", "1", "B", "2", "A", "3"))
 	f("repeated key", p)
+	p, _ = AppendPacket(nil, fields("HTTP_HOST", "a", "HTTP_HOST", "b"))
+	f("repeated host", p)
 	var many []string
 	for i := range 100 {
 		many = append(many, strings.Repeat("K", i+1), "v")
 	}
 	p, _ = AppendPacket(nil, fields(append(many, "K", "again")...))
 	f("repeated key among many", p)
+}
+
+func TestParseRepeatedFields(t *testing.T) {
+	p, _ := AppendPacket(nil, fields("HTTP_COOKIE", "a=1", "HTTP_COOKIE", "b=2"))
+	if vars, err := Parse(nil, p); err != nil || len(vars) != 2 {
+		t.Errorf("two Cookie fields of nginx 1.22 gave %q, %v", vars, err)
+	}
 }
 
 func FuzzParse(f *testing.F) {
