@@ -80,7 +80,7 @@ int hg_control_receive(int fd, struct hg_order *order)
 	} control;
 	struct iovec iov = {&order->control, sizeof order->control};
 	struct msghdr msg = {
-	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof control.data};
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof control.data};
 
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)

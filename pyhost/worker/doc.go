@@ -12,7 +12,10 @@
 //	overseer     the worker's native thread: orders of the master, notes of the fronts
 //	message      a queue message and the uwsgi packet in it, taken apart
 //	environ      the environ of a request
-//	wsgi         start_response, write, the iterable, close()
+//	keys         what requests have in common: keys, values that repeat
+//	input        wsgi.input
+//	start        start_response and write
+//	wsgi         one request: the application, its iterable, close()
 //	head         the response head, checked and encoded
 //	response     frames: Content-Length, windows, files
 //	stream       the sockets to the fronts; frames are written whole

@@ -65,13 +65,13 @@ static PyObject *make_base(bool multithread, bool multiprocess, PyObject *file_w
 	PyObject *base = errors ? py.PyDict_New() : NULL;
 	py.Py_DecRef(sys);
 	if (!base || put(base, "wsgi.version", version()) < 0 || put(base, "wsgi.errors", errors) < 0 ||
-	        put(base, "wsgi.multithread", py.PyBool_FromLong(multithread)) < 0 ||
-	        put(base, "wsgi.multiprocess", py.PyBool_FromLong(multiprocess)) < 0 ||
-	        put(base, "wsgi.run_once", py.PyBool_FromLong(false)) < 0 ||
-	        py.PyDict_SetItemString(base, "wsgi.file_wrapper", file_wrapper) < 0 ||
-	        put(base, "wsgi.input_terminated", py.PyBool_FromLong(true)) < 0 ||
-	        put(base, "wsgi.url_scheme", py.PyUnicode_InternFromString("http")) < 0 ||
-	        py.PyDict_SetItemString(base, "wsgi.input", py.None) < 0) {
+		put(base, "wsgi.multithread", py.PyBool_FromLong(multithread)) < 0 ||
+		put(base, "wsgi.multiprocess", py.PyBool_FromLong(multiprocess)) < 0 ||
+		put(base, "wsgi.run_once", py.PyBool_FromLong(false)) < 0 ||
+		py.PyDict_SetItemString(base, "wsgi.file_wrapper", file_wrapper) < 0 ||
+		put(base, "wsgi.input_terminated", py.PyBool_FromLong(true)) < 0 ||
+		put(base, "wsgi.url_scheme", py.PyUnicode_InternFromString("http")) < 0 ||
+		py.PyDict_SetItemString(base, "wsgi.input", py.None) < 0) {
 		py.Py_DecRef(base);
 		return NULL;
 	}
@@ -135,7 +135,7 @@ static bool grow(struct hg_environ *e)
 
 /* Cuts the next variable off *p and finds its key; guess is what that may be. Returns what is wrong, or NULL. */
 static const char *next_var(
-        struct hg_environ *e, const unsigned char **p, const unsigned char *end, struct hg_key *guess, struct var *var)
+	struct hg_environ *e, const unsigned char **p, const unsigned char *end, struct hg_key *guess, struct var *var)
 {
 	const unsigned char *start = *p;
 	const char *error = hg_var_cut(p, end, &var->v);
@@ -259,7 +259,7 @@ static void learn(struct hg_environ *e, struct template *t)
 }
 
 PyObject *hg_environ_build(
-        struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error)
+	struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error)
 {
 	*error = NULL;
 	*line = (struct hg_request_line){.method = "", .uri = ""};

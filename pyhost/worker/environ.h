@@ -25,7 +25,7 @@ struct hg_environ *hg_environ_new(bool multithread, bool multiprocess, PyObject 
 /* Makes the environ of m, all but wsgi.input: new reference. On failure it returns NULL, either with an exception or
  * with *error set to what is wrong with the message (static text). GIL held. */
 PyObject *hg_environ_build(
-        struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error);
+	struct hg_environ *e, const struct hg_message *m, struct hg_request_line *line, const char **error);
 
 /* Sets wsgi.input. Returns 0, or -1 with an exception. GIL held. */
 int hg_environ_set_input(struct hg_environ *e, PyObject *environ, PyObject *input);

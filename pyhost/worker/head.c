@@ -74,7 +74,7 @@ static int append(struct hg_head *h, PyObject *o, const struct text *t, const ch
 		if (c >= 0x80) {
 			if (c > 0xc3) {
 				py.PyErr_Format(
-				        HG_PY_EXC(ValueError), "%s %R has a character outside latin-1", what, o);
+					HG_PY_EXC(ValueError), "%s %R has a character outside latin-1", what, o);
 				return -1;
 			}
 			c = (unsigned char)(c << 6 | ((unsigned char)t->p[++i] & 0x3f));
@@ -92,7 +92,7 @@ static int append(struct hg_head *h, PyObject *o, const struct text *t, const ch
 
 /* Fields about the connection, which is the server's: RFC 2616 section 13.5.1, which PEP 3333 names. */
 static const char *const hop_by_hop[] = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
-        "trailer", "trailers", "transfer-encoding", "upgrade"};
+	"trailer", "trailers", "transfer-encoding", "upgrade"};
 
 static bool is_hop_by_hop(const struct text *name)
 {
@@ -103,7 +103,7 @@ static bool is_hop_by_hop(const struct text *name)
 		if (!(atomic_fetch_or(&logged, 1u << i) & 1u << i))
 			hg_log("left out the response header %s: an application must not set it (PEP 3333); "
 			       "not logged again",
-			        hop_by_hop[i]);
+				hop_by_hop[i]);
 		return true;
 	}
 	return false;
@@ -154,7 +154,7 @@ static int add_field(struct hg_head *h, PyObject *name, PyObject *value)
 			return 0; /* RFC 9110 section 8.6: not in a 204 */
 	}
 	if (append(h, name, &n, "response header name", NAME) < 0 ||
-	        append(h, value, &v, "response header value", TEXT) < 0)
+		append(h, value, &v, "response header value", TEXT) < 0)
 		return -1;
 	h->count++;
 	return 0;
@@ -170,7 +170,7 @@ static int set_status(struct hg_head *h, PyObject *status)
 		h->status = 10 * h->status + (s.p[i] - '0');
 	if (h->status < 200 || (s.n > 3 && s.p[3] != ' ')) {
 		py.PyErr_Format(HG_PY_EXC(ValueError),
-		        "status %R must be three digits from 200 on, a space and a reason, like '200 OK'", status);
+			"status %R must be three digits from 200 on, a space and a reason, like '200 OK'", status);
 		return -1;
 	}
 	put16(h->data, (size_t)h->status);

@@ -13,18 +13,18 @@ struct hg_keys {
 /* Keys whose values come again and again and hold no secret: the last value of each stays in memory as one str. Cookies,
  * credentials, URLs and everything a client invents are not among them and live no longer than their request. */
 static const char *const keeping[] = {"REQUEST_METHOD", "SCRIPT_NAME", "SERVER_PROTOCOL", "REQUEST_SCHEME", "HTTPS",
-        "DOCUMENT_ROOT", "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST",
-        "HTTP_ACCEPT", "HTTP_ACCEPT_CHARSET", "HTTP_ACCEPT_ENCODING", "HTTP_ACCEPT_LANGUAGE", "HTTP_CACHE_CONTROL",
-        "HTTP_CONNECTION", "HTTP_DNT", "HTTP_ORIGIN", "HTTP_PRAGMA", "HTTP_PRIORITY", "HTTP_SEC_CH_UA",
-        "HTTP_SEC_CH_UA_MOBILE", "HTTP_SEC_CH_UA_PLATFORM", "HTTP_SEC_FETCH_DEST", "HTTP_SEC_FETCH_MODE",
-        "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_USER", "HTTP_TE", "HTTP_UPGRADE_INSECURE_REQUESTS", "HTTP_USER_AGENT",
-        "HTTP_VIA", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUESTED_WITH"};
+	"DOCUMENT_ROOT", "CONTENT_TYPE", "CONTENT_LENGTH", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT", "HTTP_HOST",
+	"HTTP_ACCEPT", "HTTP_ACCEPT_CHARSET", "HTTP_ACCEPT_ENCODING", "HTTP_ACCEPT_LANGUAGE", "HTTP_CACHE_CONTROL",
+	"HTTP_CONNECTION", "HTTP_DNT", "HTTP_ORIGIN", "HTTP_PRAGMA", "HTTP_PRIORITY", "HTTP_SEC_CH_UA",
+	"HTTP_SEC_CH_UA_MOBILE", "HTTP_SEC_CH_UA_PLATFORM", "HTTP_SEC_FETCH_DEST", "HTTP_SEC_FETCH_MODE",
+	"HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_USER", "HTTP_TE", "HTTP_UPGRADE_INSECURE_REQUESTS", "HTTP_USER_AGENT",
+	"HTTP_VIA", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUESTED_WITH"};
 
 /* Other usual keys: known from the start, so that invented ones cannot take their places. */
 static const char *const plain[] = {"REQUEST_URI", "QUERY_STRING", "PATH_INFO", "REMOTE_PORT", "REQUEST_ID",
-        "REMOTE_USER", "HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE",
-        "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE", "HTTP_REFERER", "HTTP_TRACEPARENT", "HTTP_X_CSRFTOKEN",
-        "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_X_REQUEST_ID"};
+	"REMOTE_USER", "HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE",
+	"HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE", "HTTP_REFERER", "HTTP_TRACEPARENT", "HTTP_X_CSRFTOKEN",
+	"HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_X_REQUEST_ID"};
 
 /* FNV-1a */
 static uint32_t hash_of(const char *p, size_t n)
@@ -120,7 +120,7 @@ struct hg_keys *hg_keys_new(void)
 {
 	struct hg_keys *keys = calloc(1, sizeof *keys);
 	if (!keys || !preload(keys, keeping, sizeof keeping / sizeof *keeping, true) ||
-	        !preload(keys, plain, sizeof plain / sizeof *plain, false)) {
+		!preload(keys, plain, sizeof plain / sizeof *plain, false)) {
 		py.PyErr_NoMemory();
 		return NULL; /* the process ends: nothing is given back */
 	}

@@ -109,14 +109,14 @@ static PyObject *forget(PyObject *self, PyObject *unused)
 }
 
 static struct hg_py_method_def methods[] = {
-        {"boot", boot, HG_PY_NOARGS, "Runs the bootstrap."},
-        {"imported", imported, HG_PY_NOARGS, "Tells the master that the application is imported."},
-        {"failed", failed, HG_PY_ONE_ARG, "Tells the master why the application cannot be imported."},
-        {"zygote", zygote, HG_PY_NOARGS, "Serves the master; returns in each forked worker, with its number."},
-        {"worker", worker, HG_PY_FAST_KEYWORDS, "Turns the process into a worker; returns its number of threads."},
-        {"serve", serve, HG_PY_ONE_ARG, "Serves requests on thread i of the worker until that stops."},
-        {"forget", forget, HG_PY_NOARGS, "Lets go of the worker's sockets in a child that the application forked."},
-        {NULL, NULL, 0, NULL},
+	{"boot", boot, HG_PY_NOARGS, "Runs the bootstrap."},
+	{"imported", imported, HG_PY_NOARGS, "Tells the master that the application is imported."},
+	{"failed", failed, HG_PY_ONE_ARG, "Tells the master why the application cannot be imported."},
+	{"zygote", zygote, HG_PY_NOARGS, "Serves the master; returns in each forked worker, with its number."},
+	{"worker", worker, HG_PY_FAST_KEYWORDS, "Turns the process into a worker; returns its number of threads."},
+	{"serve", serve, HG_PY_ONE_ARG, "Serves requests on thread i of the worker until that stops."},
+	{"forget", forget, HG_PY_NOARGS, "Lets go of the worker's sockets in a child that the application forked."},
+	{NULL, NULL, 0, NULL},
 };
 
 static PyObject *make_module(void)
@@ -125,7 +125,7 @@ static PyObject *make_module(void)
 	const struct {
 		const char *name, *value;
 	} texts[] = {{"app", settings->app}, {"settings", settings->settings}, {"source", settings->bootstrap},
-	        {"source_name", BOOTSTRAP_FILE}};
+		{"source_name", BOOTSTRAP_FILE}};
 	for (size_t i = 0; m && i < sizeof texts / sizeof *texts; i++) {
 		PyObject *text = py.PyUnicode_FromString(texts[i].value);
 		if (!text || py.PyObject_SetAttrString(m, texts[i].name, text) < 0) {

@@ -12,13 +12,13 @@ struct symbol {
 
 static const struct symbol symbols[] = {
 #define X(result, name, args) {#name, offsetof(struct hg_py, name)},
-        HG_PY_FUNCTIONS(X)
+	HG_PY_FUNCTIONS(X)
 #undef X
 #define X(name, symbol) {#symbol, offsetof(struct hg_py, name)},
-                HG_PY_OBJECTS(X)
+		HG_PY_OBJECTS(X)
 #undef X
 #define X(name) {#name, offsetof(struct hg_py, name##_pointer)},
-                        HG_PY_EXCEPTIONS(X)
+			HG_PY_EXCEPTIONS(X)
 #undef X
 };
 
@@ -41,16 +41,16 @@ int hg_py_load(const char *path, char *error, size_t size)
 		if (!address) {
 			const char *(*version)(void) = (const char *(*)(void))dlsym(library, "Py_GetVersion");
 			snprintf(error, size,
-			        "libpython \"%s\" (version \"%.40s\") lacks \"%s\": CPython 3.8 or later is needed",
-			        path, version ? version() : "unknown", symbols[i].name);
+				"libpython \"%s\" (version \"%.40s\") lacks \"%s\": CPython 3.8 or later is needed",
+				path, version ? version() : "unknown", symbols[i].name);
 			return -1;
 		}
 		*(void **)((char *)&py + symbols[i].offset) = address;
 	}
 	if (free_threaded(library)) {
 		snprintf(error, size,
-		        "libpython \"%s\" is a free-threaded build, which is not supported: use the one with the GIL",
-		        path);
+			"libpython \"%s\" is a free-threaded build, which is not supported: use the one with the GIL",
+			path);
 		return -1;
 	}
 	return 0;

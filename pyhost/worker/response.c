@@ -76,10 +76,10 @@ static void add_frame(struct hg_thread *t, struct batch *b, const void *p, size_
 	struct hg_frame *f = &b->frames[b->n_frames++];
 	size_t head_len = r->head_sent ? 0 : r->head.len;
 	*f = (struct hg_frame){
-	        .length = (uint32_t)(head_len + n),
-	        .flags = flags | (head_len ? HG_FRAME_HEAD : 0),
-	        .id = t->message.header.id,
-	        .head_len = (uint32_t)head_len,
+		.length = (uint32_t)(head_len + n),
+		.flags = flags | (head_len ? HG_FRAME_HEAD : 0),
+		.id = t->message.header.id,
+		.head_len = (uint32_t)head_len,
 	};
 	add_iov(b, f, sizeof *f);
 	if (head_len)
@@ -115,10 +115,10 @@ static enum hg_step transmit_small(struct hg_thread *t, const char *p, size_t n)
 		return HG_OVER;
 	unsigned char *start = r->head.data - sizeof(struct hg_frame);
 	struct hg_frame f = {
-	        .length = (uint32_t)(r->head.len + n),
-	        .flags = HG_FRAME_HEAD | HG_FRAME_FIN,
-	        .id = t->message.header.id,
-	        .head_len = (uint32_t)r->head.len,
+		.length = (uint32_t)(r->head.len + n),
+		.flags = HG_FRAME_HEAD | HG_FRAME_FIN,
+		.id = t->message.header.id,
+		.head_len = (uint32_t)r->head.len,
 	};
 	memcpy(start, &f, sizeof f);
 	if (n)
@@ -168,7 +168,7 @@ static void log_length(struct hg_thread *t, const char *what)
 	struct hg_response *r = &t->response;
 	int n = (int)(t->line.uri_len < 512 ? t->line.uri_len : 512);
 	hg_log("%.*s %.*s: the application gave %s than its Content-Length of %lld bytes", (int)t->line.method_len,
-	        t->line.method, n, t->line.uri, what, (long long)r->head.content_length);
+		t->line.method, n, t->line.uri, what, (long long)r->head.content_length);
 }
 
 /* Sends the head of a response that has no body. */

@@ -20,7 +20,7 @@ struct hg_slot *hg_board_map(int fd, uint32_t number, uint32_t *threads, uint32_
 	struct hg_board *board = mem;
 	uint64_t slots = (uint64_t)board->processes * board->threads;
 	if (board->magic != HG_SCOREBOARD_MAGIC || board->slot_size != HG_SLOT_SIZE || board->threads < 1 ||
-	        number >= board->processes || (uint64_t)st.st_size < HG_SLOT_SIZE * (1 + slots)) {
+		number >= board->processes || (uint64_t)st.st_size < HG_SLOT_SIZE * (1 + slots)) {
 		munmap(mem, (size_t)st.st_size);
 		errno = EPROTO;
 		return NULL;

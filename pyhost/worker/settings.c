@@ -29,11 +29,11 @@ static const char **field(struct hg_settings *s, const char *key)
 		const char *key;
 		const char **value;
 	} fields[] = {
-	        {"app", &s->app},
-	        {"libpython", &s->libpython},
-	        {"executable", &s->executable},
-	        {"bootstrap", &s->bootstrap},
-	        {"settings", &s->settings},
+		{"app", &s->app},
+		{"libpython", &s->libpython},
+		{"executable", &s->executable},
+		{"bootstrap", &s->bootstrap},
+		{"settings", &s->settings},
 	};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (!strcmp(fields[i].key, key))
@@ -49,8 +49,8 @@ static int parse(const char *p, const char *end, struct hg_settings *s, char *er
 		const char **slot = value ? field(s, key) : NULL;
 		if (!slot) {
 			snprintf(error, size,
-			        value ? "settings have the unknown key \"%s\"" : "settings are cut off%.0s",
-			        key ? key : "");
+				value ? "settings have the unknown key \"%s\"" : "settings are cut off%.0s",
+				key ? key : "");
 			free(key);
 			free(value);
 			return -1;
@@ -73,7 +73,7 @@ int hg_settings_read(int fd, struct hg_settings *s, char *error, size_t size)
 	int rc = -1;
 
 	if (fstat(fd, &st) < 0 || !(data = malloc((size_t)st.st_size + 1)) ||
-	        pread(fd, data, (size_t)st.st_size, 0) != st.st_size)
+		pread(fd, data, (size_t)st.st_size, 0) != st.st_size)
 		snprintf(error, size, "cannot read the settings from descriptor %d: %s", fd, strerror(errno));
 	else
 		rc = parse(data, data + st.st_size, s, error, size);

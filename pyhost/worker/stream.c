@@ -166,7 +166,7 @@ static struct hg_stream *wait_locked(uint32_t front)
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += FIND_SECONDS;
 	while (!s && !is_gone(front) &&
-	        pthread_cond_clockwait(&table.changed, &table.lock, CLOCK_MONOTONIC, &deadline) != ETIMEDOUT)
+		pthread_cond_clockwait(&table.changed, &table.lock, CLOCK_MONOTONIC, &deadline) != ETIMEDOUT)
 		s = find_locked(front);
 	if (!s)
 		set_gone(front, true);

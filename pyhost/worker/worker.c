@@ -136,7 +136,7 @@ static enum received receive(struct hg_thread *t, int *body_fd)
 	} control;
 	struct iovec iov = {t->buffer, HG_MESSAGE_SIZE};
 	struct msghdr msg = {
-	        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof control.data};
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof control.data};
 
 	ssize_t n = recvmsg(hg_worker.queue, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && errno == EAGAIN) {
@@ -182,7 +182,7 @@ static bool choose_stream(struct hg_thread *t)
 	if (t->stream)
 		return true;
 	hg_log("dropped request %llu: front %u has gone or is unknown", (unsigned long long)t->message.header.id,
-	        front);
+		front);
 	return false;
 }
 

@@ -92,7 +92,7 @@ static bool fork_worker(struct hg_order *order, struct hg_birth *birth)
 	uint32_t worker = order->control.worker;
 	if (order->n_fds != 2 || !grow()) {
 		hg_log("cannot fork worker %u: %s", worker + 1,
-		        order->n_fds != 2 ? "descriptors are missing" : "no memory");
+			order->n_fds != 2 ? "descriptors are missing" : "no memory");
 		report_exit(worker, 0, 0xff00);
 		return false;
 	}
