@@ -56,6 +56,7 @@ struct hg_py_method_def {
 	X(void, Py_IncRef, (PyObject * o))                                                                             \
 	X(void, Py_DecRef, (PyObject * o))                                                                             \
 	X(PyObject *, PyObject_Type, (PyObject * o))                                                                   \
+	X(int, PyObject_IsInstance, (PyObject * o, PyObject * class))                                                  \
 	X(int, PyObject_IsTrue, (PyObject * o))                                                                        \
 	X(Py_ssize_t, PyObject_Size, (PyObject * o))                                                                   \
 	X(PyObject *, PyObject_GetIter, (PyObject * o))                                                                \
@@ -93,6 +94,8 @@ struct hg_py_method_def {
 	X(PyObject *, PyErr_Occurred, (void))                                                                          \
 	X(void, PyErr_Clear, (void))                                                                                   \
 	X(void, PyErr_SetString, (PyObject * type, const char *text))                                                  \
+	X(void, PyErr_SetObject, (PyObject * type, PyObject * value))                                                  \
+	X(int, PyException_SetTraceback, (PyObject * value, PyObject * traceback))                                     \
 	X(PyObject *, PyErr_Format, (PyObject * type, const char *format, ...))                                        \
 	X(PyObject *, PyErr_NoMemory, (void))                                                                          \
 	X(PyObject *, PyErr_SetFromErrno, (PyObject * type))                                                           \
@@ -113,6 +116,7 @@ struct hg_py_method_def {
 /* Exception classes: libpython exports a pointer to each. */
 #define HG_PY_EXCEPTIONS(X)                                                                                            \
 	X(PyExc_AssertionError)                                                                                        \
+	X(PyExc_BaseException)                                                                                         \
 	X(PyExc_AttributeError)                                                                                        \
 	X(PyExc_ConnectionAbortedError)                                                                                \
 	X(PyExc_ConnectionError)                                                                                       \

@@ -171,26 +171,22 @@ static void log_length(struct hg_thread *t, const char *what)
 		t->line.method, n, t->line.uri, what, (long long)r->head.content_length);
 }
 
-/* Sends the head of a response that has no body. */
-static enum hg_step head_only(struct hg_thread *t, size_t n, bool last)
+void hg_response_length(struct hg_response *r, uint64_t n)
 {
-	struct hg_response *r = &t->response;
-	bool known = last && n > 0; /* HEAD: what GET would have sent is known */
-	if (r->only_head && known && r->head.content_length < 0 && r->head.status != 204 && r->head.status != 304)
-		hg_head_add_length(&r->head, n);
-	return transmit(t, NULL, 0, true);
+	if (!r->started || r->head_sent || r->head.content_length >= 0 || r->head.status == 204 ||
+		r->head.status == 304)
+		return;
+	hg_head_add_length(&r->head, n);
+	r->head.content_length = (int64_t)n;
 }
 
 /* Holds n, the bytes to come, against Content-Length, and sets *fin if they complete it. */
 static enum hg_step check_length(struct hg_thread *t, size_t *n, bool last, bool *fin)
 {
 	struct hg_response *r = &t->response;
-	if (r->head.content_length < 0) {
-		if (last && !r->head_sent)
-			hg_head_add_length(&r->head, *n);
-		*fin = last;
+	*fin = last;
+	if (r->head.content_length < 0)
 		return HG_GO_ON;
-	}
 	uint64_t room = (uint64_t)r->head.content_length - r->sent;
 	if (*n > room) {
 		log_length(t, "more");
@@ -226,8 +222,10 @@ enum hg_step hg_response_body(struct hg_thread *t, const char *p, size_t n, bool
 		}
 		return n ? HG_OVER : HG_GO_ON;
 	}
+	if (last && (n || !r->only_head)) /* an empty answer to a HEAD says nothing of the length of a GET's */
+		hg_response_length(r, n);
 	if (no_body(r))
-		return head_only(t, n, last);
+		return transmit(t, NULL, 0, true);
 	bool fin;
 	enum hg_step step = check_length(t, &n, last, &fin);
 	if (step != HG_GO_ON)

@@ -30,6 +30,9 @@ enum hg_step {
 /* Begins the response of a new request. */
 void hg_response_begin(struct hg_response *r);
 
+/* Says that the whole body has n bytes: they become the Content-Length if the application set none. GIL held. */
+void hg_response_length(struct hg_response *r, uint64_t n);
+
 /* Sends n bytes of body, and the head before the first of them. `last` says that nothing follows: then n may be 0, and
  * the response ends. p must stay valid while the GIL is released. GIL held; released only while waiting. */
 enum hg_step hg_response_body(struct hg_thread *t, const char *p, size_t n, bool last);

@@ -85,20 +85,19 @@ static int take_args(struct start_args *a, PyObject *const *args, Py_ssize_t n, 
 	return 0;
 }
 
-/* Raises the exception that an exc_info tuple holds. */
+/* Raises the exception that an exc_info tuple holds, from where it was raised. */
 static void raise_again(PyObject *exc_info)
 {
-	PyObject *part[3];
-	for (int i = 0; i < 3; i++)
-		if (!(part[i] = py.PyTuple_GetItem(exc_info, i)))
-			return;
-	for (int i = 0; i < 3; i++)
-		py.Py_IncRef(part[i]);
-	if (part[2] == py.None) {
-		py.Py_DecRef(part[2]);
-		part[2] = NULL;
+	PyObject *value = py.PyTuple_GetItem(exc_info, 1), *traceback = py.PyTuple_GetItem(exc_info, 2);
+	if (py.PyObject_IsInstance(value, HG_PY_EXC(BaseException)) != 1) {
+		py.PyErr_SetString(HG_PY_EXC(AssertionError), "start_response was called after the response had begun");
+		return;
 	}
-	py.PyErr_Restore(part[0], part[1], part[2]);
+	if (traceback != py.None && py.PyException_SetTraceback(value, traceback) < 0)
+		return;
+	PyObject *type = py.PyObject_Type(value);
+	py.PyErr_SetObject(type, value);
+	py.Py_DecRef(type);
 }
 
 static int check_exc_info(PyObject *exc_info)

@@ -27,17 +27,25 @@ int hg_wsgi_init(void)
 
 /* ---- the body ----------------------------------------------------------------- */
 
-static enum hg_step send_chunk(struct hg_thread *t, PyObject *chunk, bool last)
+/* Gets the bytes of a chunk; -1 with TypeError if it is something else. */
+static int get_bytes(PyObject *chunk, char **p, Py_ssize_t *n)
 {
-	char *p;
-	Py_ssize_t n;
-	if (py.PyBytes_AsStringAndSize(chunk, &p, &n) == 0)
-		return hg_response_body(t, p, (size_t)n, last);
+	if (py.PyBytes_AsStringAndSize(chunk, p, n) == 0)
+		return 0;
 	PyObject *type = py.PyObject_Type(chunk);
 	py.PyErr_Clear();
 	py.PyErr_Format(HG_PY_EXC(TypeError), "the application must yield bytes, not %R", type);
 	py.Py_DecRef(type);
-	return HG_RAISED;
+	return -1;
+}
+
+static enum hg_step send_chunk(struct hg_thread *t, PyObject *chunk, bool last)
+{
+	char *p;
+	Py_ssize_t n;
+	if (get_bytes(chunk, &p, &n) < 0)
+		return HG_RAISED;
+	return hg_response_body(t, p, (size_t)n, last);
 }
 
 /* A list or tuple. */
@@ -47,19 +55,14 @@ struct sequence {
 	PyObject *(*item)(PyObject *o, Py_ssize_t i);
 };
 
-/* Adds up the chunks; -1 if one is not bytes. */
+/* Adds up the chunks; -1 with TypeError if one is not bytes. */
 static Py_ssize_t total_size(const struct sequence *s)
 {
-	Py_ssize_t total = 0;
-	for (Py_ssize_t i = 0; i < s->n; i++) {
-		char *p;
-		Py_ssize_t n;
-		if (py.PyBytes_AsStringAndSize(s->item(s->o, i), &p, &n) < 0) {
-			py.PyErr_Clear();
+	Py_ssize_t total = 0, n;
+	char *p;
+	for (Py_ssize_t i = 0; i < s->n; i++, total += n)
+		if (get_bytes(s->item(s->o, i), &p, &n) < 0)
 			return -1;
-		}
-		total += n;
-	}
 	return total;
 }
 
@@ -78,8 +81,11 @@ static enum hg_step send_sequence(struct hg_thread *t, struct sequence *s)
 		return hg_response_body(t, NULL, 0, true);
 	if (s->n > 1) {
 		Py_ssize_t total = total_size(s);
-		if (total >= 0 && total <= JOIN_MAX)
+		if (total < 0)
+			return HG_RAISED;
+		if (total <= JOIN_MAX)
 			return send_joined(t, s->o);
+		hg_response_length(&t->response, (uint64_t)total);
 	}
 	/* The application may change a list while we wait without the GIL. */
 	for (Py_ssize_t i = 0; i < s->n; i++) {
@@ -133,10 +139,7 @@ static enum hg_step send_region(struct hg_thread *t, PyObject *region)
 	long long count = py.PyLong_AsLongLong(py.PyTuple_GetItem(region, 2));
 	if (py.PyErr_Occurred())
 		return HG_RAISED;
-	if (r->head.content_length < 0) {
-		hg_head_add_length(&r->head, (uint64_t)count);
-		r->head.content_length = count;
-	}
+	hg_response_length(r, (uint64_t)count);
 	if (count > r->head.content_length)
 		count = r->head.content_length;
 	if (count < r->head.content_length || count == 0)

@@ -119,6 +119,8 @@ func failures(t *testing.T, tr *tree, front *front) {
 	f("/too_short", 200, "one", "GET /too_short: the application gave less than its Content-Length of 10 bytes")
 	f("/too_short_list", 0, "", "GET /too_short_list: the application gave less")
 	f("/too_late", 200, "sent", "ValueError: the original")
+	f("/too_late_nothing", 200, "sent", "AssertionError: start_response was called after the response had begun")
+	f("/bad_chunk", 0, "", "TypeError: the application must yield bytes, not <class 'str'>")
 	f("/twice", 0, "", "AssertionError: start_response was called twice without exc_info")
 	f("/never", 0, "", "AssertionError: the application did not call start_response")
 	f("/never_empty", 0, "", "GET /never_empty")
@@ -296,7 +298,7 @@ func files(t *testing.T, tr *tree, front *front) {
 		}
 	}
 	r := front.do(tr, get("/big_chunks"))
-	if len(r.body()) != 12*8*16384 || !strings.HasSuffix(r.body(), "00000011") {
+	if len(r.body()) != 12*8*16384 || r.header("content-length") != "1572864" || !strings.HasSuffix(r.body(), "00000011") {
 		t.Errorf("large list: got %v", r)
 	}
 	if r := front.do(tr, get("/stream?20")); len(r.body()) != 2000000 || r.aborted() {

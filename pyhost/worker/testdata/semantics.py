@@ -207,6 +207,16 @@ def too_late(environ, start_response):
     return [b"never"]
 
 
+def too_late_nothing(environ, start_response):
+    start_response("200 OK", PLAIN)(b"sent")
+    start_response("500 Sorry", [], sys.exc_info())
+
+
+def bad_chunk(environ, start_response):
+    start_response("200 OK", PLAIN)
+    return [b"good", "bad"]
+
+
 def twice(environ, start_response):
     start_response("200 OK", PLAIN)
     start_response("200 OK", PLAIN)
