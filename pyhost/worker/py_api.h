@@ -41,7 +41,6 @@ struct hg_py_method_def {
 /* X(result, name, arguments) */
 #define HG_PY_FUNCTIONS(X)                                                                                             \
 	X(int, Py_BytesMain, (int argc, char **argv))                               /* no GIL: takes it */             \
-	X(const char *, Py_GetVersion, (void))                                      /* no GIL needed */                \
 	X(int, PyImport_AppendInittab, (const char *name, PyObject *(*init)(void))) /* before Py_BytesMain */          \
 	X(PyObject *, PyModule_Create2, (void *def, int abi))                                                          \
 	X(PyObject *, PyCFunction_NewEx, (struct hg_py_method_def * def, PyObject * self, PyObject * module))          \
@@ -57,7 +56,6 @@ struct hg_py_method_def {
 	X(void, Py_DecRef, (PyObject * o))                                                                             \
 	X(PyObject *, PyObject_Type, (PyObject * o))                                                                   \
 	X(int, PyObject_IsInstance, (PyObject * o, PyObject * class))                                                  \
-	X(int, PyObject_IsTrue, (PyObject * o))                                                                        \
 	X(Py_ssize_t, PyObject_Size, (PyObject * o))                                                                   \
 	X(PyObject *, PyObject_GetIter, (PyObject * o))                                                                \
 	X(PyObject *, PyIter_Next, (PyObject * o))                                                                     \
@@ -86,7 +84,6 @@ struct hg_py_method_def {
 	X(PyObject *, PyBytes_FromStringAndSize, (const char *p, Py_ssize_t n))                                        \
 	X(int, PyBytes_AsStringAndSize, (PyObject * o, char **p, Py_ssize_t *n))                                       \
 	X(PyObject *, PyUnicode_DecodeLatin1, (const char *p, Py_ssize_t n, const char *errors))                       \
-	X(PyObject *, PyUnicode_DecodeFSDefault, (const char *p))                                                      \
 	X(PyObject *, PyUnicode_FromString, (const char *p))                                                           \
 	X(PyObject *, PyUnicode_InternFromString, (const char *p))                                                     \
 	X(const char *, PyUnicode_AsUTF8AndSize, (PyObject * o, Py_ssize_t * n))                                       \
@@ -101,7 +98,6 @@ struct hg_py_method_def {
 	X(PyObject *, PyErr_SetFromErrno, (PyObject * type))                                                           \
 	X(int, PyErr_ExceptionMatches, (PyObject * type))                                                              \
 	X(void, PyErr_Fetch, (PyObject * *type, PyObject * *value, PyObject * *traceback))                             \
-	X(void, PyErr_Restore, (PyObject * type, PyObject * value, PyObject * traceback))                              \
 	X(void, PyErr_NormalizeException, (PyObject * *type, PyObject * *value, PyObject * *traceback))                \
 	X(void, PyErr_WriteUnraisable, (PyObject * o))                                                                 \
 	X(int, PyErr_CheckSignals, (void))
@@ -119,7 +115,6 @@ struct hg_py_method_def {
 	X(PyExc_BaseException)                                                                                         \
 	X(PyExc_AttributeError)                                                                                        \
 	X(PyExc_ConnectionAbortedError)                                                                                \
-	X(PyExc_ConnectionError)                                                                                       \
 	X(PyExc_OSError)                                                                                               \
 	X(PyExc_RuntimeError)                                                                                          \
 	X(PyExc_SystemExit)                                                                                            \

@@ -5,7 +5,6 @@
 
 #include "input.h"
 #include "log.h"
-#include "scoreboard.h"
 #include "start.h"
 #include "worker.h"
 
