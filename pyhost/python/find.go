@@ -23,10 +23,9 @@ var findScript string
 
 // Interpreter is a Python interpreter that can host applications.
 type Interpreter struct {
-	Executable   string // absolute path; of a virtual environment, that environment's own
-	Version      string // like "3.11.2"
-	Libpython    string // absolute path of its shared library
-	FreeThreaded bool   // built without the GIL
+	Executable string // absolute path; of a virtual environment, that environment's own
+	Version    string // like "3.11.2"
+	Libpython  string // absolute path of its shared library
 }
 
 // answer is what find.py prints.
@@ -117,7 +116,7 @@ func (a *answer) interpreter(asked string) (Interpreter, error) {
 	case len(a.Libpython) == 0:
 		return Interpreter{}, fmt.Errorf("%s has no shared libpython: rebuild it with --enable-shared (pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force %s)", name, a.Version)
 	}
-	return Interpreter{Executable: a.Executable, Version: a.Version, Libpython: a.Libpython[0], FreeThreaded: a.FreeThreaded}, nil
+	return Interpreter{Executable: a.Executable, Version: a.Version, Libpython: a.Libpython[0]}, nil
 }
 
 func (a *answer) numbers() (major, minor int) {
