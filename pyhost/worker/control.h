@@ -24,8 +24,9 @@ int hg_control_send(int fd, uint32_t type, uint32_t worker, uint64_t arg, const 
  * logged and dropped), -1 when the master has died. */
 int hg_control_receive(int fd, struct hg_order *order);
 
-/* Until hg_control_disarm, anything that comes on fd, and its end, kills the process (SIGIO): while an application is
- * imported, which can take for ever, a zygote cannot listen, but must not outlive its master, nor a stop order. */
+/* Until hg_control_disarm, anything that comes on fd, and its end, makes the process exit with status 0 (by SIGIO): while
+ * an application is imported, which can take for ever, a zygote cannot listen, but must not outlive its master
+ * nor a stop order, and nothing else is sent to it yet. */
 void hg_control_arm(int fd);
 void hg_control_disarm(int fd);
 

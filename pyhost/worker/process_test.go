@@ -97,7 +97,7 @@ func TestMasterDiesDuringImport(t *testing.T) {
 		} else {
 			hangUp(tr.control)
 		}
-		<-tr.exited
+		check(t, <-tr.exited)
 	}
 }
 
