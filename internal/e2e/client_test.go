@@ -230,3 +230,16 @@ func (s *server) getTLS(path string) answer {
 	}
 	return roundTrip(s.t, c, req)
 }
+
+// try is a GET that may fail, as while a front is being replaced.
+func (s *server) try(path string) (answer, error) {
+	c := client(s.t)
+	defer c.CloseIdleConnections()
+	resp, err := c.Get(s.url(path))
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(body)}, err
+}

@@ -50,17 +50,20 @@ func (s *server) idleFiles(front process) []string {
 }
 
 // hasClients reports whether a connection to the first HTTP address is open.
-func (s *server) hasClients() bool {
+func (s *server) hasClients() bool { return s.hasOthers(0) }
+
+// hasOthers reports whether more connections than that are open at the first HTTP address.
+func (s *server) hasOthers(than int) bool {
 	_, port, _ := net.SplitHostPort(s.address("$HTTP"))
 	table, _ := os.ReadFile("/proc/net/tcp")
 	local := fmt.Sprintf("0100007F:%04X", number(port))
 	for line := range strings.Lines(string(table)) {
 		// Fields: number, local address, remote address, state; 0A is listening, 06 is over for the process (proc_net_tcp).
 		if f := strings.Fields(line); len(f) > 3 && f[1] == local && f[3] != "0A" && f[3] != "06" {
-			return true
+			than--
 		}
 	}
-	return false
+	return than < 0
 }
 
 // wantSettled waits until the front, still the same process, has no more open than it had when it was idle.

@@ -297,6 +297,18 @@ func TestLimits(t *testing.T) {
 	f(200, "GET /"+strings.Repeat("x", 7000)+" HTTP/1.1\r\nHost: localhost\r\nX-Long: "+strings.Repeat("x", 7000)+"\r\n\r\n")
 }
 
+// TestQueueTimeout: a request that no worker takes in time is a 503; the queue limit is, too.
+func TestQueueTimeout(t *testing.T) {
+	s := start(t, site{module: "slow:app", app: "queue_timeout = \"500ms\"\nlisten = 50"}.String())
+	held := s.dial()
+	held.send("GET /held?x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	s.holder("held-x", 1)
+	s.get("/pid").wantStatus(t, 503)
+	s.give("x")
+	held.read("GET").wantStatus(t, 200)
+	s.get("/pid").wantStatus(t, 200)
+}
+
 // TestHarakiri: a request that runs too long is a 504, its worker is replaced, the others never notice.
 func TestHarakiri(t *testing.T) {
 	s := start(t, site{module: "slow:app", app: "processes = 2\nharakiri = \"1s\""}.String())

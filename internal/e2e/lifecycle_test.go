@@ -119,6 +119,39 @@ func TestReloadKeepsConnections(t *testing.T) {
 	})
 }
 
+// TestReloadMovesTheQueue: a request that waits behind a long one in an old worker is served by the new one at once.
+func TestReloadMovesTheQueue(t *testing.T) {
+	s := start(t, site{module: "slow:app", app: "processes = 1"}.String())
+	busy, waiting := s.dial(), s.dial()
+	busy.send("GET /held?x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	old := s.holder("held-x", 1)
+	waiting.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc")
+	s.signal(syscall.SIGHUP)
+	if a := waiting.read("POST"); a.status != 200 || !strings.HasPrefix(a.body, "3 ") {
+		t.Errorf("the request that waited: got %d %q; want 200", a.status, short(a.body))
+	}
+	s.give("x")
+	busy.read("GET").want(t, 200, itoa(old))
+}
+
+// TestReloadMercy: an old worker that does not finish is killed after reload_mercy. What waited behind it, and was never
+// begun, is served by the new one, whatever its method.
+func TestReloadMercy(t *testing.T) {
+	s := start(t, site{module: "slow:app", app: "processes = 1\nreload_mercy = \"2s\""}.String())
+	busy, waiting := s.dial(), s.dial()
+	busy.send("POST /held?never HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+	old := s.holder("held-never", 1)
+	waiting.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc")
+	s.signal(syscall.SIGHUP)
+	busy.read("POST").wantStatus(t, 502)
+	if a := waiting.read("POST"); a.status != 200 || !strings.HasPrefix(a.body, "3 ") {
+		t.Errorf("the request that waited: got %d %q; want 200", a.status, short(a.body))
+	}
+	if got := s.get("/pid").body; got == itoa(old) {
+		t.Errorf("the old worker %s serves after its end", got)
+	}
+}
+
 // TestReloadOfBadConfig: a config with an error is reported with its place, and changes nothing.
 func TestReloadOfBadConfig(t *testing.T) {
 	v := newVariables(t)
