@@ -218,8 +218,9 @@ func (tr *tree) expect(typ uint32) wire.Control {
 
 // hangUp closes a socket although somebody may be reading from it, which puts Close off.
 func hangUp(sock *os.File) {
-	if fd := int(sock.Fd()); fd >= 0 {
-		unix.Shutdown(fd, unix.SHUT_RDWR)
+	// Not by Fd: a reader may be putting the file away after an earlier call.
+	if rc, err := sock.SyscallConn(); err == nil {
+		rc.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	}
 	sock.Close()
 }
