@@ -173,7 +173,7 @@ def work(application, number):
         report_exception(number, *args)
 
     n = _hognose.worker(application, FileWrapper, file_region, open_body, report)
-    os.register_at_fork(after_in_child=_hognose.forget)
+    os.register_at_fork(after_in_child=leave_tree)
     threads = [
         threading.Thread(target=_hognose.serve, args=(i,), name="hognose-%d" % i, daemon=True) for i in range(1, n)
     ]
@@ -184,6 +184,19 @@ def work(application, number):
     finally:
         for t in threads:
             t.join()
+
+
+def leave_tree():
+    """In a child that the application forked: it is no worker, and signals end it as they end any process."""
+    _hognose.forget()
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        # A thread of the application may fork, and its child's only thread is the main one then.
+        if signal.getsignal(number) is ignore_signal:
+            signal.signal(number, handler)
 
 
 def report_exception(number, kind, error, tb, what, method, uri, request_id):
