@@ -11,8 +11,11 @@ import (
 	"hognose/internal/exchange"
 )
 
-// pauses is long enough for the janitor to have looked at a connection several times.
-const pauses = 5 * janitorInterval / 2
+// A timeout long enough for a busy machine, and pauses beyond it for the janitor to have looked at a connection several times.
+const (
+	timeout = config.Duration(time.Second)
+	pauses  = time.Second + 3*janitorInterval
+)
 
 // slowly is a stream whose pieces come with pauses between them, for the client's deadlines to pass meanwhile.
 type slowly struct {
@@ -36,7 +39,7 @@ func TestSendTimeoutIsTheClients(t *testing.T) {
 		c := startServer(t, func(ex *exchange.Exchange) error {
 			ex.Response.Status, ex.Response.Length, ex.Response.Stream = 200, -1, &slowly{left: n, pause: pause}
 			return nil
-		}, func(h *config.HTTP) { h.SendTimeout = 1 }).dial()
+		}, func(h *config.HTTP) { h.SendTimeout = timeout }).dial()
 		c.send(get)
 		if _, body := c.receive("GET"); body != strings.Repeat("piece", n) {
 			t.Errorf("%s: got %q; want %d pieces", name, body, n)
@@ -52,7 +55,7 @@ func TestBodyTimeoutIsTheClients(t *testing.T) {
 		err := echo(ex)
 		time.Sleep(pauses)
 		return err
-	}, func(h *config.HTTP) { h.ClientBodyTimeout = 1 }).dial()
+	}, func(h *config.HTTP) { h.ClientBodyTimeout = timeout }).dial()
 	for range 2 {
 		c.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
 		if line, err := c.br.ReadString('\n'); line != "HTTP/1.1 100 Continue\r\n" {
