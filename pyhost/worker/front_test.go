@@ -180,7 +180,7 @@ func (r *response) wait(tr *tree) {
 	case <-time.After(patience):
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		tr.t.Fatalf("response does not end: flags %#x, %d pieces; log:\n%s", r.flags, len(r.pieces), tr.logs)
+		tr.t.Fatalf("response does not end: flags %#x, %d pieces; %s\nlog:\n%s", r.flags, len(r.pieces), tr.describe(), tr.logs)
 	}
 }
 

@@ -309,6 +309,23 @@ func (tr *tree) submit(r request) uint64 {
 	return id
 }
 
+// describe tells what the workers do, for a test that waited in vain.
+func (tr *tree) describe() string {
+	var text strings.Builder
+	for _, p := range tr.workers {
+		for i := range tr.board.Threads() {
+			fmt.Fprintf(&text, "\n%+v", tr.board.Slot(p.number, i))
+		}
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.pid))
+		for _, task := range tasks {
+			call, _ := os.ReadFile(task + "/syscall")
+			where, _ := os.ReadFile(task + "/wchan")
+			fmt.Fprintf(&text, "\n%s: %s in %s", task, strings.TrimSpace(string(call)), where)
+		}
+	}
+	return text.String()
+}
+
 // waitExit waits until a process that is not our child has gone.
 func waitExit(t testing.TB, pid int) {
 	t.Helper()

@@ -103,7 +103,8 @@ func TestMasterDiesDuringImport(t *testing.T) {
 
 // TestClosing: the client has its response before close() is called, and the scoreboard says so.
 func TestClosing(t *testing.T) {
-	tr := newTree(t, options{settings: processes})
+	gate := t.TempDir() + "/gate"
+	tr := newTree(t, options{settings: processes, env: []string{"GATE=" + gate}})
 	p := tr.fork(0)
 	f := p.front(1)
 	if r := f.do(tr, get("/slow_close")); r.body() != "done" {
@@ -113,7 +114,7 @@ func TestClosing(t *testing.T) {
 	if s := tr.board.Slot(0, 0); s.State != wire.SlotClosing {
 		t.Errorf("slot is %+v; want it closing", s)
 	}
-	check(t, unix.Kill(p.pid, unix.SIGUSR1))
+	check(t, os.WriteFile(gate, nil, 0o644))
 	poll(t, "close() has returned", func() bool { return tr.board.Slot(0, 0).State == wire.SlotIdle })
 	if s := tr.board.Slot(0, 0); s.Requests != 1 || s.TX != 4 || s.Busy == 0 || s.Start == 0 || int(s.PID) != p.pid || s.Front != 1 || s.ID != 1 {
 		t.Errorf("slot is %+v", s)
@@ -154,7 +155,8 @@ func askEither(tr *tree, a, b *front, r request) *response {
 func TestGracefulStop(t *testing.T) {
 	for _, threads := range []int{1, 4} {
 		t.Run(fmt.Sprint(threads), func(t *testing.T) {
-			tr := newTree(t, options{settings: processes, processes: 2, threads: threads})
+			gate := t.TempDir() + "/gate"
+			tr := newTree(t, options{settings: processes, processes: 2, threads: threads, env: []string{"GATE=" + gate}})
 			p := tr.fork(0)
 			f := p.front(1)
 			running := f.expect(tr.submit(get("/wait")))
@@ -172,7 +174,7 @@ func TestGracefulStop(t *testing.T) {
 				return ended == threads-1
 			})
 			queued := tr.submit(get("/hello"))
-			check(t, unix.Kill(p.pid, unix.SIGUSR1)) // lets the running request go
+			check(t, os.WriteFile(gate, nil, 0o644))
 			running.wait(tr)
 			if running.body() != "waited" {
 				t.Fatalf("running request: got %v", running)
@@ -194,7 +196,7 @@ func TestGracefulStop(t *testing.T) {
 
 // TestMasterDeath: nobody outlives the master, whatever the application does.
 func TestMasterDeath(t *testing.T) {
-	tr := newTree(t, options{settings: processes, processes: 3, threads: 2})
+	tr := newTree(t, options{settings: processes, processes: 3, threads: 2, env: []string{"GATE=/no/such"}})
 	pids := []int{tr.cmd.Process.Pid}
 	for n := range 3 {
 		p := tr.fork(n)

@@ -225,7 +225,9 @@ func TestJunk(t *testing.T) {
 	tr.expect(wire.ControlExited) // the fork that came without descriptors
 	tr.expect(wire.ControlForked) // the one with /dev/null for a control socket:
 	tr.expect(wire.ControlExited) // its master is never heard
-	tr.fork(1)
+	q := tr.fork(1)
+	q.send(wire.Control{Type: wire.ControlStop})
+	tr.expect(wire.ControlExited)
 
 	// The stream.
 	g := p.front(2)

@@ -11,7 +11,6 @@ import time
 
 PLAIN = [("Content-Type", "text/plain")]
 barrier = threading.Barrier(int(os.environ.get("PARTIES", "1")))
-opened = False  # a plain flag: threading.Event must not be set by a signal handler
 closed = 0
 forks = []
 os.register_at_fork(after_in_child=lambda: forks.append(os.getpid()))
@@ -45,8 +44,7 @@ class SlowClose:
 
     def close(self):
         sys.stderr.write("closing\n")
-        while not opened:
-            time.sleep(0.002)
+        gate()
 
 
 def slow_close(environ, start_response):
@@ -62,19 +60,18 @@ def meet(environ, start_response):
     return [("%s %s" % (t.name, environ["wsgi.multithread"])).encode()]
 
 
-def wait(environ, start_response):
-    """Answers when /open_gate has been called, or SIGUSR1 has come."""
-    sys.stderr.write("waiting\n")
-    while not opened:
+def gate():
+    """Waits for the file that GATE names."""
+    while not os.path.exists(os.environ["GATE"]):
         time.sleep(0.002)
+
+
+def wait(environ, start_response):
+    """Answers when the gate is open."""
+    sys.stderr.write("waiting\n")
+    gate()
     start_response("200 OK", PLAIN)
     return [b"waited"]
-
-
-def open_gate(environ, start_response):
-    global opened
-    opened = True
-    return hello(environ, start_response)
 
 
 def endless(environ, start_response):
@@ -115,9 +112,7 @@ def stream(environ, start_response):
     return (b"%05d" % i * 20000 for i in range(20))
 
 
-def open_on_signal(number, frame):
-    global opened
-    opened = True
+def note_signal(number, frame):
     os.write(2, b"handler ran\n")  # not sys.stderr, which the handler may have interrupted
 
 
@@ -129,7 +124,7 @@ def leave_on_signal(number, frame):
     sys.exit(5)
 
 
-signal.signal(signal.SIGUSR1, open_on_signal)
+signal.signal(signal.SIGUSR1, note_signal)
 signal.signal(signal.SIGUSR2, fail_on_signal)
 
 
@@ -157,7 +152,6 @@ def die(environ, start_response):
 
 
 def spin(environ, start_response):
-    """Keeps the GIL busy until the gate opens."""
-    while not opened:
+    """Keeps the GIL busy for ever."""
+    while True:
         pass
-    return hello(environ, start_response)
